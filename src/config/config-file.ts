@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+import { likelySpelling } from './likely-spelling.js';
+import { allSettings, settingsOf, type SectionClass } from './setting.js';
+import { Settings } from './settings.js';
+import { Nested, type Findings, type Written } from './written.js';
+
+/** The settings that the file holds, by path; nothing when it is no YAML that we can read. */
+export function readConfigFile(file: string, findings: Findings): Map<string, Written> | undefined {
+  const document = parse(file, findings.faults);
+  if (!document) return undefined;
+  const written = new Map<string, Written>();
+  readSection(document.contents, Settings, '', { document, written, ...findings });
+  return written;
+}
+
+function parse(file: string, faults: string[]): Document | undefined {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    faults.push(`${file}: cannot be read: ${errorCode(error)}`);
+    return undefined;
+  }
+  // Failsafe: every scalar keeps its source text, so that a password of 007 is not 7, as with Go's reader.
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { schema: 'failsafe', prettyErrors: false, lineCounter });
+  for (const { code, pos } of document.errors) {
+    const { line, col } = lineCounter.linePos(pos[0]);
+    // The parser's own message quotes the line, and a password in it.
+    faults.push(
+      `${file}, line ${line}, column ${col}: not valid YAML: ${code.toLowerCase().replaceAll('_', ' ')}`,
+    );
+  }
+  return document.errors.length === 0 ? document : undefined;
+}
+
+interface Reading extends Findings {
+  document: Document;
+  written: Map<string, Written>;
+}
+
+// Follows the schema, never the file, into depth: recursive or exploding aliases and `__proto__` lead nowhere.
+function readSection(given: unknown, section: SectionClass, path: string, reading: Reading): void {
+  const node = resolve(given, reading);
+  if (isNothing(node)) return;
+  if (!isMap(node)) {
+    const names = [...settingsOf(section).keys()].join(', ');
+    const found = isSeq(node) ? 'a list' : 'a single value';
+    reading.faults.push(
+      `${path.slice(0, -1) || 'the file'}: found ${found}; allowed: a section with ${names}`,
+    );
+    return;
+  }
+  for (const { key, value } of node.items) {
+    const name = isScalar(key) ? String(key.value) : '';
+    const setting = settingsOf(section).get(name);
+    if (!setting) reportUnknown(name, section, path, reading);
+    else if (setting.section) readSection(value, setting.section, `${path}${name}.`, reading);
+    else readSetting(value, path + name, Reflect.get(new section(), name), reading);
+  }
+}
+
+function readSetting(given: unknown, path: string, standard: unknown, reading: Reading): void {
+  const node = resolve(given, reading);
+  if (isNothing(node)) return;
+  const value = isSeq(node) ? listOf(node.items, reading) : textOf(node);
+  // A chart renders what its values leave out as empty text.
+  if (standard === undefined && !(value instanceof Nested) && value.length === 0) return;
+  reading.written.set(path, { where: path, value, quoted: isScalar(node) && node.type !== 'PLAIN' });
+}
+
+function listOf(items: unknown[], reading: Reading): string[] | Nested {
+  const values = items.map((item) => textOf(resolve(item, reading)));
+  return values.every((value) => typeof value === 'string') ? values : new Nested();
+}
+
+function textOf(node: unknown): string | Nested {
+  return isScalar(node) ? String(node.value) : new Nested();
+}
+
+function resolve(node: unknown, { document }: Reading): unknown {
+  return isAlias(node) ? (node.resolve(document) ?? new Nested()) : node;
+}
+
+function isNothing(node: unknown): boolean {
+  return (
+    !node || (isScalar(node) && node.type === 'PLAIN' && /^(~|null|Null|NULL)?$/.test(String(node.value)))
+  );
+}
+
+function reportUnknown(
+  name: string,
+  section: SectionClass,
+  path: string,
+  { faults, warnings }: Reading,
+): void {
+  if (name === '<<') {
+    faults.push(`${path}<<: found a merge key; allowed: settings that are written out`);
+    return;
+  }
+  const neighbours = [...settingsOf(section)].map(([key]) => path + key);
+  const elsewhere = allSettings(Settings).map(([other]) => other);
+  const likely = likelySpelling(name, [...neighbours, ...elsewhere], (other) =>
+    other.slice(other.lastIndexOf('.') + 1),
+  );
+  // `{password:hunter2}`, without the space, is a key: what stands beside a secret is only shown when we know it.
+  const besideSecret = [...settingsOf(section).values()].some(({ secret }) => secret);
+  const shown = /^[\w-]{1,64}$/.test(name) && (likely || !besideSecret) ? name : '(a name that is not shown)';
+  warnings.push(`${path}${shown}: unknown setting, ignored${likely ? `; did you mean ${likely}?` : ''}`);
+}
+
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+}

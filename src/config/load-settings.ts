@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { validateSync } from 'class-validator';
+import { stringify } from 'yaml';
+import { errorCode, readConfigFile } from './config-file.js';
+import { readEnvironment } from './environment.js';
+import { settingsOf, type SectionClass } from './setting.js';
+import { Settings } from './settings.js';
+import { checkTlsFiles } from './tls-files.js';
+import { show, showText, type Findings, type Written } from './written.js';
+
+export class InvalidSettings extends Error {
+  constructor(
+    file: string,
+    readonly faults: string[],
+    readonly warnings: string[],
+  ) {
+    const lines = [...faults, ...warnings.map((warning) => `(warning) ${warning}`)];
+    super(`the settings of ${file} and the environment cannot be used:\n  ${lines.join('\n  ')}`);
+    this.name = 'InvalidSettings';
+  }
+}
+
+/** Reads the file, then the environment over it, and reports every fault of both at once. */
+export function loadSettings(
+  file: string,
+  env: NodeJS.ProcessEnv,
+): { settings: Settings; warnings: string[] } {
+  const findings: Findings = { faults: [], warnings: [] };
+  const fromFile = readConfigFile(file, findings);
+  if (!fromFile) throw new InvalidSettings(file, findings.faults, findings.warnings);
+  const written = new Map([...fromFile, ...readEnvironment(env, findings)]);
+
+  const settings = fill(new Settings(), '', written, findings.faults);
+  checkTlsFiles(settings, findings);
+  checkOpenApi(settings, findings.warnings);
+  if (findings.faults.length > 0) throw new InvalidSettings(file, findings.faults, findings.warnings);
+  return { settings: freeze(settings), warnings: findings.warnings };
+}
+
+/** For --check-config: what is in force, as YAML. */
+export function describeSettings(settings: Settings): string {
+  return stringify(shown(settings));
+}
+
+function fill<T extends object>(
+  section: T,
+  path: string,
+  written: Map<string, Written>,
+  faults: string[],
+): T {
+  const settings = settingsOf(section.constructor as SectionClass);
+  for (const [key, setting] of settings) {
+    const found = written.get(path + key);
+    if (found) Reflect.set(section, key, setting.read(found));
+    if (!setting.section || !(Reflect.has(section, key) || isWritten(`${path}${key}.`, written))) continue;
+    Reflect.set(section, key, fill(new setting.section(), `${path}${key}.`, written, faults));
+  }
+  for (const { property } of validateSync(section)) {
+    const { allowed, secret } = settings.get(property)!;
+    const found = written.get(path + property);
+    const what = !found ? 'nothing' : secret ? 'a value that is not shown' : show(found);
+    faults.push(`${found?.where ?? path + property}: found ${what}; allowed: ${allowed}`);
+    Reflect.deleteProperty(section, property);
+  }
+  return section;
+}
+
+function isWritten(path: string, written: Map<string, Written>): boolean {
+  return [...written.keys()].some((other) => other.startsWith(path));
+}
+
+function checkOpenApi({ openapi_spec }: Settings, warnings: string[]): void {
+  try {
+    if (openapi_spec !== undefined) readFileSync(openapi_spec);
+  } catch (error) {
+    warnings.push(
+      `openapi_spec: ${showText(openapi_spec ?? '')} cannot be read (${errorCode(error)}); ours is served`,
+    );
+  }
+}
+
+function freeze<T extends object>(section: T): T {
+  for (const value of Object.values(section) as unknown[])
+    if (typeof value === 'object' && value) freeze(value);
+  return Object.freeze(section);
+}
+
+function shown(section: object): Record<string, unknown> {
+  const entries = [...settingsOf(section.constructor as SectionClass)].map(([key, setting]) => {
+    const value = Reflect.get(section, key) as unknown;
+    if (value === undefined) return [key, undefined];
+    return [key, setting.secret ? '(hidden)' : setting.section ? shown(value as object) : value];
+  });
+  return Object.fromEntries(entries) as Record<string, unknown>;
+}
