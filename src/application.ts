@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyServerOptions } from 'fastify';
+import { PARAMS_PROVIDER_TOKEN, PinoLogger } from 'nestjs-pino';
+import type { Logger } from 'pino';
+import { AppModule } from './app.module.js';
+import type { Settings } from './config/settings.js';
+import { FrameworkLogger, logRequests } from './logging.js';
+import { Readiness } from './modules/health/readiness.js';
+import { Metrics } from './modules/metrics/metrics.js';
+import { measureRequests } from './modules/metrics/request-metrics.js';
+import { BaseUri } from './modules/sessions/base-uri.js';
+import { admitSessionRequests } from './modules/sessions/session-request.js';
+import { Problem, PROBLEM_CONTENT_TYPE } from './problems/problem.js';
+import { sendProblem, toProblem } from './problems/problem.filter.js';
+
+/** A client has this long to send a request whole, in ms: slow senders must not hold connections for ever. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** The whole service, ready to listen. Settings become providers, hooks are in the order in which a request meets them. */
+export async function createApplication(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
+  const baseUri = new BaseUri(settings.base_uri);
+  const adapter = new FastifyAdapter(serverOptions(settings, baseUri));
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.with(settings, logger, baseUri.route),
+    adapter,
+    {
+      bufferLogs: true,
+      bodyParser: false,
+      abortOnError: false,
+    },
+  );
+  app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
+  const fastify = app.getHttpAdapter().getInstance();
+  setHeaders(fastify, app.get(Readiness));
+  measureRequests(fastify, baseUri, app.get(Metrics));
+  logRequests(fastify, baseUri, logger);
+  admitSessionRequests(fastify, baseUri, settings.max_value_bytes);
+  return app;
+}
+
+function serverOptions(settings: Settings, baseUri: BaseUri): FastifyServerOptions {
+  return {
+    rewriteUrl: (request) => {
+      const target = request.url ?? '/';
+      return baseUri.covers(target) ? baseUri.route : target;
+    },
+    frameworkErrors: (error, request, reply) => sendProblem(toProblem(error), request, reply),
+    clientErrorHandler: answerUnparsable,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    bodyLimit: Number.MAX_SAFE_INTEGER, // the parser of values has the limit
+    // While shutting down, requests on open connections are served; see serve.ts.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    ...(settings.tls && {
+      https: { cert: readFileSync(settings.tls.cert), key: readFileSync(settings.tls.key) },
+    }),
+  };
+}
+
+function setHeaders(fastify: FastifyInstance, readiness: Readiness): void {
+  fastify.addHook('onRequest', (_request, reply, done) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    // Who keeps connections learns from his next answer to open the one after elsewhere.
+    if (readiness.isLeaving) reply.header('connection', 'close');
+    done();
+  });
+}
+
+const UNPARSABLE: Record<string, Problem> = {
+  HPE_HEADER_OVERFLOW: new Problem('headers_too_large'),
+  ERR_HTTP_REQUEST_TIMEOUT: new Problem('request_timeout'),
+};
+
+/** What Node could not read as HTTP has no request; the answer is written to the socket. */
+function answerUnparsable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const problem = UNPARSABLE[error.code ?? ''] ?? new Problem('bad_request', 'This is not an HTTP request');
+  const document = problem.document('/');
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(document)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${document}`);
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import 'reflect-metadata';
+import { buildInfo } from './build-info.js';
+import { parseCommandLine, USAGE, UsageError } from './command-line.js';
+import { describeSettings, InvalidSettings, loadSettings } from './config/load-settings.js';
+import { createLogger } from './logging.js';
+
+/** Exit codes of sysexits.h. */
+const EX_USAGE = 64;
+const EX_SOFTWARE = 70;
+const EX_CONFIG = 78;
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = report(error);
+}
+// Whatever may still be open, the work is done.
+process.exit();
+
+async function run(argv: string[]): Promise<number> {
+  const { action, config } = parseCommandLine(argv);
+  if (action === 'help') return print(USAGE);
+  if (action === 'version') return print(`kask ${buildInfo.version} (${buildInfo.go_version})`);
+  const { settings, warnings } = loadSettings(config, process.env);
+  if (action === 'check-config')
+    return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
+  const logger = createLogger(settings);
+  for (const warning of warnings) logger.warn(warning);
+  // Loaded only now: a mistake in the configuration is told without waiting for the framework.
+  const { createApplication } = await import('./application.js');
+  const { serve } = await import('./serve.js');
+  return serve(await createApplication(settings, logger), settings, logger);
+}
+
+function print(text: string): number {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  return 0;
+}
+
+function report(error: unknown): number {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`kask: ${message}\n`);
+  if (error instanceof UsageError) return EX_USAGE;
+  return error instanceof InvalidSettings ? EX_CONFIG : EX_SOFTWARE;
+}

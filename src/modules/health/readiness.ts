@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
+import { StorageProbe } from './storage-probe.js';
+
+/** Whether this process should be sent requests: it is not leaving, and its storage serves. */
+@Injectable()
+export class Readiness {
+  private leaving = false;
+
+  constructor(
+    private readonly indicators: HealthIndicatorService,
+    private readonly probe: StorageProbe,
+  ) {}
+
+  /** From now on not ready, while what still comes is served. */
+  leave(): void {
+    this.leaving = true;
+  }
+
+  get isLeaving(): boolean {
+    return this.leaving;
+  }
+
+  service(): HealthIndicatorResult<'service'> {
+    const indicator = this.indicators.check('service');
+    return this.leaving ? indicator.down({ reason: 'shutting down' }) : indicator.up();
+  }
+
+  storage(): HealthIndicatorResult<'storage'> {
+    const indicator = this.indicators.check('storage');
+    const { state } = this.probe;
+    return state.up ? indicator.up() : indicator.down({ reason: state.reason });
+  }
+}

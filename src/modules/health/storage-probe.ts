@@ -1,0 +1,74 @@
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { PinoLogger } from 'nestjs-pino';
+import { Metrics } from '../metrics/metrics.js';
+import { SessionStore } from '../storage/session-store.js';
+import { StorageError } from '../storage/storage-error.js';
+
+const INTERVAL_MS = 1_000;
+/** A probe that takes longer counts as failed: who asks gets an answer within a second whatever the cluster does. */
+const TIMEOUT_MS = 900;
+const REMIND_MS = 60_000;
+
+export type StorageState = { up: true } | { up: false; reason: string };
+
+/**
+ * Asks the storage once a second how it is, so that a probe costs the cluster the same however often and by whomever
+ * health is asked. Says in the log when storage goes and comes, and once a minute that it is still away.
+ */
+@Injectable()
+export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdown {
+  private timer: NodeJS.Timeout | undefined;
+  private told = { up: true, at: 0 };
+  state: StorageState = { up: false, reason: 'storage was not asked yet' };
+
+  constructor(
+    private readonly store: SessionStore,
+    private readonly metrics: Metrics,
+    private readonly logger: PinoLogger,
+  ) {}
+
+  /** The first probe ends before the service listens, so that a store that is there is ready at once. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.turn();
+    this.timer = setInterval(() => void this.turn(), INTERVAL_MS).unref();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+  }
+
+  private async turn(): Promise<void> {
+    this.state = await this.ask();
+    this.metrics.storageUp.set(this.state.up ? 1 : 0);
+    this.tell(this.state, Date.now());
+  }
+
+  private ask(): Promise<StorageState> {
+    return new Promise((resolve) => {
+      const late = setTimeout(
+        () => resolve({ up: false, reason: `no answer within ${TIMEOUT_MS} ms` }),
+        TIMEOUT_MS,
+      );
+      this.store
+        .probe()
+        .then(
+          () => resolve({ up: true }),
+          (error: unknown) => resolve({ up: false, reason: whyDown(error) }),
+        )
+        .finally(() => clearTimeout(late));
+    });
+  }
+
+  private tell(state: StorageState, now: number): void {
+    if (state.up === this.told.up && (state.up || now - this.told.at < REMIND_MS)) return;
+    if (state.up) this.logger.info({ msg: 'storage serves again' });
+    else this.logger.error({ msg: 'storage does not serve', reason: state.reason });
+    this.told = { up: state.up, at: now };
+  }
+}
+
+/** With the cause: a probe asks for no session, so nothing in it is a key. */
+function whyDown(error: unknown): string {
+  if (!(error instanceof StorageError)) return 'internal error';
+  return error.cause instanceof Error ? `${error.reason}: ${error.cause.message}` : error.reason;
+}

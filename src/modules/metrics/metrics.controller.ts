@@ -1,0 +1,18 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { PrometheusController } from '@willsoto/nestjs-prometheus';
+import type { FastifyReply } from 'fastify';
+import { Registry } from 'prom-client';
+
+/** The library's own controller answers from the process-wide registry; each of our applications has its own. */
+@Controller()
+export class MetricsController extends PrometheusController {
+  constructor(private readonly registry: Registry) {
+    super();
+  }
+
+  @Get()
+  override index(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    void reply.header('Content-Type', this.registry.contentType);
+    return this.registry.metrics();
+  }
+}

@@ -1,0 +1,40 @@
+/** Paths beside the sessions; where `base_uri` is `/`, these are no keys. */
+const OTHER_ENDPOINTS = new Set(['/healthz', '/healthz/live', '/healthz/ready', '/metrics', '/openapi']);
+
+/**
+ * Tells which requests are for sessions, by the request target as it came (RFC 9112 section 3.2). Fastify's router
+ * would decode `%2F` before it matches and refuse `%zz` before any hook runs; so every target under `base_uri` is
+ * routed to the one path below, and the key is taken from the target itself.
+ */
+export class BaseUri {
+  /** The path that Nest mounts the sessions at. */
+  readonly route: string;
+
+  constructor(private readonly prefix: string) {
+    this.route = prefix === '/' ? '/' : prefix.slice(0, -1);
+  }
+
+  covers(target: string): boolean {
+    const path = pathOf(target);
+    return path.startsWith(this.prefix) && !(this.prefix === '/' && OTHER_ENDPOINTS.has(withoutQuery(path)));
+  }
+
+  /** What follows `base_uri` in a target that it covers, query string and all. */
+  rest(target: string): string {
+    return pathOf(target).slice(this.prefix.length);
+  }
+}
+
+export function withoutQuery(target: string): string {
+  const query = target.indexOf('?');
+  return query === -1 ? target : target.slice(0, query);
+}
+
+/** Proxies may send the absolute form, `http://host/path`. */
+function pathOf(target: string): string {
+  if (target.startsWith('/')) return target;
+  const authority = target.indexOf('://');
+  if (authority === -1) return target;
+  const path = target.indexOf('/', authority + 3);
+  return path === -1 ? '/' : target.slice(path);
+}

@@ -1,0 +1,51 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Problem } from '../../problems/problem.js';
+import type { BaseUri } from './base-uri.js';
+import { parseSessionKey } from './session-key.js';
+import { valueParser } from './session-value.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The decoded key; empty until the request was admitted, and for requests outside `base_uri`. */
+    sessionKey: string;
+  }
+}
+
+const ALLOWED = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
+
+/** The key of an admitted session request, as a parameter of a controller's method. */
+export const SessionKey = createParamDecorator(
+  (_: unknown, context: ExecutionContext): string =>
+    context.switchToHttp().getRequest<FastifyRequest>().sessionKey,
+);
+
+/**
+ * Admits or refuses session requests in Fastify's `onRequest`: Fastify reads the whole body before a guard of Nest
+ * runs, and what is refused should not be read.
+ */
+export function admitSessionRequests(
+  fastify: FastifyInstance,
+  baseUri: BaseUri,
+  maxValueBytes: number,
+): void {
+  fastify.decorateRequest('sessionKey', '');
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (baseUri.covers(request.originalUrl)) admit(request, baseUri);
+    else if (request.raw.url === baseUri.route)
+      throw new Problem('not_found', 'There is nothing at this path');
+    done();
+  });
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', valueParser(maxValueBytes));
+}
+
+function admit(request: FastifyRequest, baseUri: BaseUri): void {
+  if (!ALLOWED.includes(request.method)) {
+    const detail = `${request.method} is not allowed; ${ALLOWED.join(', ')} are`;
+    throw new Problem('method_not_allowed', detail, { allow: ALLOWED.join(', ') });
+  }
+  request.sessionKey = parseSessionKey(baseUri.rest(request.originalUrl));
+  // Values are bytes whatever the client calls them; Fastify would refuse a Content-Type that it cannot parse.
+  request.headers['content-type'] = 'application/octet-stream';
+}

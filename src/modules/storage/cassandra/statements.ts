@@ -1,0 +1,43 @@
+import { types } from 'cassandra-driver';
+
+export interface Statement {
+  readonly cql: string;
+  readonly consistency: types.consistencies;
+}
+
+/**
+ * The three statements of a session. Their consistency levels are constants of the design, not settings:
+ * - reads and writes at LOCAL_QUORUM meet in at least one replica of this datacenter, so that a user reads what he
+ *   wrote, without waiting for the other datacenter;
+ * - deletes at EACH_QUORUM, so that a logout holds in every datacenter before it is answered.
+ * The TTL is bound: a TTL in the text would make a prepared statement for each value of it. Bound as 0 it means
+ * "never expires", whatever the table's default is. Identifiers are quoted: `values` is a word of CQL.
+ */
+export function sessionStatements(
+  keyspace: string,
+  table: string,
+): Record<'get' | 'set' | 'delete', Statement> {
+  const name = qualified(keyspace, table);
+  const { localQuorum, eachQuorum } = types.consistencies;
+  return {
+    get: { cql: `SELECT value FROM ${name} WHERE key = ?`, consistency: localQuorum },
+    set: { cql: `INSERT INTO ${name} (key, value) VALUES (?, ?) USING TTL ?`, consistency: localQuorum },
+    delete: { cql: `DELETE FROM ${name} WHERE key = ?`, consistency: eachQuorum },
+  };
+}
+
+export function createKeyspace(keyspace: string, datacenter: string): string {
+  return `CREATE KEYSPACE ${quoted(keyspace)} WITH replication = {'class': 'NetworkTopologyStrategy', '${datacenter}': 3};`;
+}
+
+export function createTable(keyspace: string, table: string): string {
+  return `CREATE TABLE ${qualified(keyspace, table)} (key text PRIMARY KEY, value blob);`;
+}
+
+function qualified(keyspace: string, table: string): string {
+  return `${quoted(keyspace)}.${quoted(table)}`;
+}
+
+function quoted(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,30 @@
+/** Bytes before the value: when it expires, in ms since the epoch, big-endian. */
+const HEADER_BYTES = 8;
+
+export const NEVER = 0;
+
+export function encodeRecord(value: Buffer, expiresAt: number): Buffer {
+  const record = Buffer.allocUnsafe(HEADER_BYTES + value.length);
+  record.writeBigUInt64BE(BigInt(expiresAt));
+  value.copy(record, HEADER_BYTES);
+  return record;
+}
+
+export function expiryOf(record: Buffer): number {
+  return Number(record.readBigUInt64BE());
+}
+
+/** The value, or undefined if it is expired. */
+export function decodeRecord(record: Buffer, now: number): Buffer | undefined {
+  const expiresAt = expiryOf(record);
+  return expiresAt === NEVER || now < expiresAt ? record.subarray(HEADER_BYTES) : undefined;
+}
+
+/** Sorts by time, then by session. Without a session: before every entry of that time. */
+export function expiryKey(expiresAt: number, session: Buffer = Buffer.alloc(0)): Buffer {
+  return encodeRecord(session, expiresAt);
+}
+
+export function sessionOfExpiryKey(key: Buffer): Buffer {
+  return key.subarray(HEADER_BYTES);
+}

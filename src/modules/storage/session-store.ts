@@ -1,0 +1,19 @@
+/**
+ * Where sessions live. The contract of every implementation, held by test/contract:
+ * - a key is 1 to 1,024 bytes of UTF-8, a value any bytes;
+ * - an operation resolves only when its effect is durable, and reads that start afterwards see it;
+ * - a key that is absent or expired is `undefined`; whatever else goes wrong is a StorageError, so that an outage
+ *   never looks like a user who is logged out.
+ */
+export abstract class SessionStore {
+  abstract get(key: string): Promise<Buffer | undefined>;
+
+  /** Stores or replaces a value. After `ttlSeconds` it is absent; 0 means that it never expires. */
+  abstract set(key: string, value: Buffer, ttlSeconds: number): Promise<void>;
+
+  /** Resolves whether the key was present or not. */
+  abstract delete(key: string): Promise<void>;
+
+  /** Reads as a session would be read, and throws the StorageError that a session would meet. */
+  abstract probe(): Promise<void>;
+}
