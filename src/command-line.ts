@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseArgs, types } from 'node:util';
 import { likelySpelling } from './config/likely-spelling.js';
 
 export interface CommandLine {
@@ -37,7 +37,7 @@ function parse(argv: string[]) {
   try {
     return parseArgs({ args: argv.map(withTwoDashes), options }).values;
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    if (!types.isNativeError(error)) throw error;
     throw new UsageError(`${error.message.split(/\.\s/, 1)[0]}${suggestion(error.message)}; see --help`);
   }
 }

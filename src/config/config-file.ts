@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import { likelySpelling } from './likely-spelling.js';
 import { allSettings, settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
-import { Nested, type Findings, type Written } from './written.js';
+import { readText, Unreadable } from './text-file.js';
+import { Unusable, type Findings, type Written } from './written.js';
 
 /** The settings that the file holds, by path; nothing when it is no YAML that we can read. */
 export function readConfigFile(file: string, findings: Findings): Map<string, Written> | undefined {
@@ -15,11 +15,9 @@ export function readConfigFile(file: string, findings: Findings): Map<string, Wr
 }
 
 function parse(file: string, faults: string[]): Document | undefined {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
-  } catch (error) {
-    faults.push(`${file}: cannot be read: ${errorCode(error)}`);
+  const text = readText(file);
+  if (text instanceof Unreadable) {
+    faults.push(`${file}: ${text.why}`);
     return undefined;
   }
   // Failsafe: every scalar keeps its source text, so that a password of 007 is not 7, as with Go's reader.
@@ -66,21 +64,23 @@ function readSetting(given: unknown, path: string, standard: unknown, reading: R
   if (isNothing(node)) return;
   const value = isSeq(node) ? listOf(node.items, reading) : textOf(node);
   // A chart renders what its values leave out as empty text.
-  if (standard === undefined && !(value instanceof Nested) && value.length === 0) return;
+  if (standard === undefined && !(value instanceof Unusable) && value.length === 0) return;
   reading.written.set(path, { where: path, value, quoted: isScalar(node) && node.type !== 'PLAIN' });
 }
 
-function listOf(items: unknown[], reading: Reading): string[] | Nested {
+const UNUSABLE = new Unusable('what is neither a text nor a list of texts');
+
+function listOf(items: unknown[], reading: Reading): string[] | Unusable {
   const values = items.map((item) => textOf(resolve(item, reading)));
-  return values.every((value) => typeof value === 'string') ? values : new Nested();
+  return values.every((value) => typeof value === 'string') ? values : UNUSABLE;
 }
 
-function textOf(node: unknown): string | Nested {
-  return isScalar(node) ? String(node.value) : new Nested();
+function textOf(node: unknown): string | Unusable {
+  return isScalar(node) ? String(node.value) : UNUSABLE;
 }
 
 function resolve(node: unknown, { document }: Reading): unknown {
-  return isAlias(node) ? (node.resolve(document) ?? new Nested()) : node;
+  return isAlias(node) ? (node.resolve(document) ?? UNUSABLE) : node;
 }
 
 function isNothing(node: unknown): boolean {
@@ -99,17 +99,16 @@ function reportUnknown(
     faults.push(`${path}<<: found a merge key; allowed: settings that are written out`);
     return;
   }
-  const neighbours = [...settingsOf(section)].map(([key]) => path + key);
-  const elsewhere = allSettings(Settings).map(([other]) => other);
-  const likely = likelySpelling(name, [...neighbours, ...elsewhere], (other) =>
-    other.slice(other.lastIndexOf('.') + 1),
-  );
+  const neighbours = [...settingsOf(section).keys()].map((key) => path + key);
+  const everywhere = allSettings(Settings).map(([other]) => other);
+  const likely = likelySpelling(lastWord(name), [...neighbours, ...everywhere], lastWord);
   // `{password:hunter2}`, without the space, is a key: what stands beside a secret is only shown when we know it.
   const besideSecret = [...settingsOf(section).values()].some(({ secret }) => secret);
-  const shown = /^[\w-]{1,64}$/.test(name) && (likely || !besideSecret) ? name : '(a name that is not shown)';
+  const shown =
+    /^[\w.-]{1,64}$/.test(name) && (likely || !besideSecret) ? name : '(a name that is not shown)';
   warnings.push(`${path}${shown}: unknown setting, ignored${likely ? `; did you mean ${likely}?` : ''}`);
 }
 
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+function lastWord(path: string): string {
+  return path.slice(path.lastIndexOf('.') + 1);
 }

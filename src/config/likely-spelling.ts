@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The first of the nearest names, unless even that is too far away to be what was meant. */
+/** The first of the nearest names (`ttl` is nearest to `default_ttl`), unless even that is too far from what is written. */
 export function likelySpelling<T>(
   wrong: string,
   known: T[],
@@ -9,7 +9,8 @@ export function likelySpelling<T>(
   let nearest: T | undefined;
   let least = Math.max(1, Math.floor(wrong.length / 3)) + 1;
   for (const candidate of known) {
-    const far = distance(wrong.toLowerCase(), nameOf(candidate).toLowerCase());
+    const name = nameOf(candidate).toLowerCase();
+    const far = name.endsWith(`_${wrong}`) ? 0 : distance(wrong.toLowerCase(), name);
     if (far < least) [nearest, least] = [candidate, far];
   }
   return nearest;

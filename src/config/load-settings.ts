@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { validateSync } from 'class-validator';
 import { stringify } from 'yaml';
-import { errorCode, readConfigFile } from './config-file.js';
+import { readConfigFile } from './config-file.js';
 import { readEnvironment } from './environment.js';
 import { settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
+import { readText, Unreadable } from './text-file.js';
 import { checkTlsFiles } from './tls-files.js';
-import { show, showText, type Findings, type Written } from './written.js';
+import { show, showText, Unusable, type Findings, type Written } from './written.js';
 
 export class InvalidSettings extends Error {
   constructor(
@@ -31,7 +31,7 @@ export function loadSettings(
   const written = new Map([...fromFile, ...readEnvironment(env, findings)]);
 
   const settings = fill(new Settings(), '', written, findings.faults);
-  checkTlsFiles(settings, findings);
+  checkTlsFiles(settings, written, findings);
   checkOpenApi(settings, findings.warnings);
   if (findings.faults.length > 0) throw new InvalidSettings(file, findings.faults, findings.warnings);
   return { settings: freeze(settings), warnings: findings.warnings };
@@ -39,7 +39,7 @@ export function loadSettings(
 
 /** For --check-config: what is in force, as YAML. */
 export function describeSettings(settings: Settings): string {
-  return stringify(shown(settings));
+  return stringify(shown(settings), { lineWidth: 0 });
 }
 
 function fill<T extends object>(
@@ -58,7 +58,8 @@ function fill<T extends object>(
   for (const { property } of validateSync(section)) {
     const { allowed, secret } = settings.get(property)!;
     const found = written.get(path + property);
-    const what = !found ? 'nothing' : secret ? 'a value that is not shown' : show(found);
+    const hidden = secret && !(found?.value instanceof Unusable);
+    const what = !found ? 'nothing' : hidden ? 'a value that is not shown' : show(found);
     faults.push(`${found?.where ?? path + property}: found ${what}; allowed: ${allowed}`);
     Reflect.deleteProperty(section, property);
   }
@@ -69,14 +70,10 @@ function isWritten(path: string, written: Map<string, Written>): boolean {
   return [...written.keys()].some((other) => other.startsWith(path));
 }
 
-function checkOpenApi({ openapi_spec }: Settings, warnings: string[]): void {
-  try {
-    if (openapi_spec !== undefined) readFileSync(openapi_spec);
-  } catch (error) {
-    warnings.push(
-      `openapi_spec: ${showText(openapi_spec ?? '')} cannot be read (${errorCode(error)}); ours is served`,
-    );
-  }
+function checkOpenApi({ openapi_spec: file }: Settings, warnings: string[]): void {
+  const text = file && readText(file);
+  if (text instanceof Unreadable)
+    warnings.push(`openapi_spec: ${showText(file ?? '')} ${text.why}; ours is served instead`);
 }
 
 function freeze<T extends object>(section: T): T {

@@ -1,36 +1,29 @@
-import {
-  ArrayNotEmpty,
-  IsArray,
-  IsIn,
-  IsInt,
-  IsOptional,
-  Max,
-  Min,
-  ValidateBy,
-  ValidateIf,
-} from 'class-validator';
+import * as rules from 'class-validator';
 import { WHOLE_NUMBER, type Written } from './written.js';
 
 export type SectionClass = new () => object;
 
-/** What the reader of the file, the reader of the environment, --check-config and the document know of a setting. */
+/** What the file, the environment, --check-config and the document have to know of a setting. */
 export interface Setting {
   allowed: string;
-  about: string;
-  secret: boolean;
-  list: boolean;
+  secret?: boolean;
+  list?: boolean;
+  section?: SectionClass;
   /** The written value as the setting's type; what cannot be converted is returned as it is, to fail validation. */
   read(written: Written): unknown;
-  section?: SectionClass;
 }
 
-interface Description {
-  about: string;
-  allowed?: string;
+interface Options {
+  allowed: string;
   secret?: boolean;
   optional?: boolean;
   /** Optional unless this neighbour is set. */
   neededWith?: string;
+}
+
+interface TextOptions extends Options {
+  accepts?: (text: string) => boolean;
+  normalise?: (text: string) => string;
 }
 
 const schema = new Map<object, Map<string, Setting>>();
@@ -39,74 +32,64 @@ export function settingsOf(section: SectionClass): Map<string, Setting> {
   return schema.get(section.prototype as object) ?? new Map<string, Setting>();
 }
 
-/** Every setting below a section, by its path in the file. */
+/** Every setting and section below a section, by its path in the file. */
 export function allSettings(section: SectionClass, path = ''): [path: string, setting: Setting][] {
-  return [...settingsOf(section)].flatMap(([key, setting]) =>
-    setting.section ? allSettings(setting.section, `${path}${key}.`) : [[path + key, setting]],
-  );
+  return [...settingsOf(section)].flatMap(([key, setting]) => [
+    [path + key, setting],
+    ...(setting.section ? allSettings(setting.section, `${path}${key}.`) : []),
+  ]);
 }
 
-type TextRule = Description & { accepts?: (text: string) => boolean; normalise?: (text: string) => string };
-
-export function Text({ accepts = (text) => text !== '', normalise = (text) => text, ...about }: TextRule) {
+export function Text({ accepts = isNotEmpty, normalise = (text) => text, ...options }: TextOptions) {
   const read = ({ value }: Written) => (typeof value === 'string' ? normalise(value) : value);
-  return describe({ allowed: 'text, not empty', ...about }, { read }, IsTextThat(accepts));
+  return declare({ read }, options, IsTextThat(accepts));
 }
 
-export function TextList({
-  accepts,
-  ...about
-}: Description & { allowed: string; accepts: (text: string) => boolean }) {
+export function TextList({ accepts = isNotEmpty, ...options }: TextOptions) {
   const read = ({ value }: Written) => value;
-  return describe(
-    about,
-    { read, list: true },
-    IsArray(),
-    ArrayNotEmpty(),
-    IsTextThat(accepts, { each: true }),
-  );
+  const items = IsTextThat(accepts, { each: true });
+  return declare({ read, list: true }, options, rules.IsArray(), rules.ArrayNotEmpty(), items);
 }
 
-export function WholeNumber({
-  min,
-  max,
-  unit,
-  ...about
-}: Description & { min: number; max: number; unit?: string }) {
+export function WholeNumber({ min, max, unit }: { min: number; max: number; unit?: string }) {
   const read = ({ value, quoted }: Written) =>
     typeof value === 'string' && !quoted && WHOLE_NUMBER.test(value) ? Number(value) : value;
   const allowed = `a whole number${unit ? ` of ${unit}` : ''} from ${min} to ${max}`;
-  return describe({ allowed, ...about }, { read }, IsInt(), Min(min), Max(max));
+  return declare({ read }, { allowed }, rules.IsInt(), rules.Min(min), rules.Max(max));
 }
 
-export function OneOf(values: readonly string[], about: Description) {
+export function OneOf(values: readonly string[]) {
   const read = ({ value }: Written) => (typeof value === 'string' ? value.toLowerCase() : value);
-  return describe({ allowed: `one of ${values.join(', ')}`, ...about }, { read }, IsIn(values));
+  return declare({ read }, { allowed: `one of ${values.join(', ')}` }, rules.IsIn(values));
 }
 
-export function Section(section: SectionClass, about: string): PropertyDecorator {
-  const allowed = `a section with ${[...settingsOf(section).keys()].join(', ')}`;
-  return describe({ about, allowed }, { section, read: () => undefined });
+export function Section(section: SectionClass) {
+  const names = [...settingsOf(section).keys()].join(', ');
+  return declare({ read: () => undefined, section }, { allowed: `a section with ${names}` });
 }
 
-function describe(
-  { about, allowed = '', secret = false, optional, neededWith }: Description,
-  kind: Pick<Setting, 'read' | 'section'> & { list?: boolean },
-  ...rules: PropertyDecorator[]
+function declare(
+  kind: Pick<Setting, 'read' | 'list' | 'section'>,
+  { allowed, secret, optional, neededWith }: Options,
+  ...checks: PropertyDecorator[]
 ): PropertyDecorator {
   return (target, key) => {
-    const settings = schema.get(target) ?? new Map<string, Setting>();
-    schema.set(target, settings.set(String(key), { list: false, ...kind, about, allowed, secret }));
-    if (optional) rules.push(IsOptional());
+    schema.set(
+      target,
+      settingsOf(target.constructor as SectionClass).set(String(key), { ...kind, allowed, secret }),
+    );
+    if (optional) checks.push(rules.IsOptional());
     if (neededWith)
-      rules.push(
-        ValidateIf((section: object) => Reflect.has(section, key) || Reflect.has(section, neededWith)),
-      );
-    for (const rule of rules) rule(target, key);
+      checks.push(rules.ValidateIf((section: object) => key in section || neededWith in section));
+    for (const check of checks) check(target, key);
   };
 }
 
 function IsTextThat(accepts: (text: string) => boolean, options?: { each: true }): PropertyDecorator {
   const validator = (value: unknown) => typeof value === 'string' && accepts(value);
-  return ValidateBy({ name: 'isTextThat', validator }, options);
+  return rules.ValidateBy({ name: 'isTextThat', validator }, options);
+}
+
+function isNotEmpty(text: string): boolean {
+  return text !== '';
 }

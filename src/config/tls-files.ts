@@ -1,86 +1,81 @@
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { errorCode } from './config-file.js';
 import type { Settings } from './settings.js';
-import { showText, type Findings } from './written.js';
+import { readText, Unreadable } from './text-file.js';
+import { showText, type Findings, type Written } from './written.js';
 
-type File = [path: string, file: string | undefined];
+interface PemFile {
+  where: string;
+  file: string;
+}
 
 /** Reads every file that TLS needs, so that a wrong one is found now and not by the first connection. */
-export function checkTlsFiles({ tls, cassandra, storage }: Settings, findings: Findings): void {
-  if (tls) checkIdentity(['tls.cert', tls.cert], ['tls.key', tls.key], findings);
+export function checkTlsFiles(settings: Settings, written: Map<string, Written>, findings: Findings): void {
+  const { tls, cassandra, storage } = settings;
+  const pem = (path: string, file?: string) =>
+    file ? { where: written.get(path)?.where ?? path, file } : undefined;
+
+  if (tls) checkIdentity(pem('tls.cert', tls.cert), pem('tls.key', tls.key), findings);
   if (!cassandra.tls || storage !== 'cassandra') return;
-  checkCertificates(['cassandra.tls.ca', cassandra.tls.ca], findings);
-  checkIdentity(
-    ['cassandra.tls.cert', cassandra.tls.cert],
-    ['cassandra.tls.key', cassandra.tls.key],
-    findings,
-  );
+  const { ca, cert, key } = cassandra.tls;
+  checkCertificates(pem('cassandra.tls.ca', ca), findings);
+  checkIdentity(pem('cassandra.tls.cert', cert), pem('cassandra.tls.key', key), findings);
 }
 
-function checkIdentity(cert: File, key: File, findings: Findings): void {
-  const certificate = checkCertificates(cert, findings);
-  const privateKey = checkKey(key, findings);
-  if (!certificate || !privateKey) return;
-  if (!certificate.checkPrivateKey(privateKey)) {
-    findings.faults.push(`${key[0]}: found the key of another certificate; allowed: the key of ${cert[0]}`);
-    return;
-  }
+function checkIdentity(
+  certFile: PemFile | undefined,
+  keyFile: PemFile | undefined,
+  findings: Findings,
+): void {
+  const cert = checkCertificates(certFile, findings);
+  const key = read(keyFile, 'a private key that is not encrypted', createPrivateKey, findings.faults);
+  if (!cert || !key) return;
   try {
-    createSecureContext({
-      cert: certificate.toString(),
-      key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
-    });
+    createSecureContext({ cert, key });
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const where = `${certFile?.where}, ${keyFile?.where}`;
     findings.faults.push(
-      `${cert[0]}: found a certificate that TLS refuses (${errorCode(error)}); allowed: a stronger one`,
+      `${where}: found files that TLS refuses (${code}); allowed: a certificate and its own key`,
     );
   }
 }
 
-function checkCertificates(file: File, { faults, warnings }: Findings): X509Certificate | undefined {
-  const certificates = parse(file, 'certificates', faults, (pem) =>
-    (pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? ['']).map(
-      (one) => new X509Certificate(one),
-    ),
-  );
-  for (const { subject, validFrom, validTo } of certificates ?? []) {
-    const name = subject.replaceAll('\n', ', ');
-    if (Date.parse(validTo) < Date.now())
-      warnings.push(`${file[0]}: the certificate of ${name} expired on ${validTo}`);
-    if (Date.parse(validFrom) > Date.now())
-      warnings.push(`${file[0]}: the certificate of ${name} is not valid before ${validFrom}`);
+function checkCertificates(file: PemFile | undefined, { faults, warnings }: Findings): string | undefined {
+  const pem = read(file, 'certificates', certificatesIn, faults);
+  for (const { subject, validFrom, validTo } of pem ? certificatesIn(pem) : []) {
+    const certificate = `${file?.where}: the certificate of ${subject.replaceAll('\n', ', ')}`;
+    if (Date.parse(validTo) < Date.now()) warnings.push(`${certificate} expired on ${validTo}`);
+    if (Date.parse(validFrom) > Date.now()) warnings.push(`${certificate} is not valid before ${validFrom}`);
   }
-  return certificates?.[0];
+  return pem;
 }
 
-function checkKey(file: File, { faults }: Findings): KeyObject | undefined {
-  return parse(file, 'a private key that is not encrypted', faults, (pem) => createPrivateKey(pem));
+function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [''];
+  return blocks.map((block) => new X509Certificate(block));
 }
 
-function parse<T>(
-  [path, file]: File,
-  wanted: string,
+function read(
+  pemFile: PemFile | undefined,
+  content: string,
+  parse: (pem: string) => unknown,
   faults: string[],
-  parser: (pem: string) => T,
-): T | undefined {
-  if (file === undefined) return undefined;
-  let pem: string;
-  try {
-    pem = readFileSync(file, 'utf8');
-  } catch (error) {
+): string | undefined {
+  if (!pemFile) return undefined;
+  const { where, file } = pemFile;
+  const refuse = (why: string) => {
     faults.push(
-      `${path}: found ${showText(file)}, which cannot be read (${errorCode(error)}); allowed: path of a PEM file`,
+      `${where}: found ${showText(file)}, which ${why}; allowed: path of a PEM file with ${content}`,
     );
     return undefined;
-  }
+  };
+  const text = readText(file);
+  if (text instanceof Unreadable) return refuse(text.why);
   try {
-    return parser(pem);
+    parse(text);
+    return text;
   } catch {
-    faults.push(
-      `${path}: found ${showText(file)}, which is not that; allowed: path of a PEM file of ${wanted}`,
-    );
-    return undefined;
+    return refuse('holds something else');
   }
 }

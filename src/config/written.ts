@@ -2,13 +2,13 @@
 export interface Written {
   /** Its path in the file, or the name of its environment variable. */
   where: string;
-  value: string | string[] | Nested;
+  value: string | string[] | Unusable;
   quoted?: boolean;
 }
 
-/** Stands for a value that is deeper than any setting. */
-export class Nested {
-  readonly nested = true;
+/** Stands for a value that no setting can be, in words that do not quote it. */
+export class Unusable {
+  constructor(readonly what: string) {}
 }
 
 /** What reading the settings has to say, beside the settings. */
@@ -21,7 +21,7 @@ export interface Findings {
 export const WHOLE_NUMBER = /^-?(0|[1-9]\d*)$/;
 
 export function show({ value, quoted }: Written): string {
-  if (value instanceof Nested) return 'nested values';
+  if (value instanceof Unusable) return value.what;
   if (Array.isArray(value)) return `[${value.map(showText).join(', ')}]`;
   if (!WHOLE_NUMBER.test(value)) return showText(value);
   return quoted ? `"${value}" in quotes` : value;
