@@ -12,8 +12,8 @@ export class UsageError extends Error {
 
 export const USAGE = `Usage: kask [--config FILE] [--check-config | --version | --help]
 
-  --config FILE   settings to start with (default /etc/kask/config.yaml)
-  --check-config  report every fault in the settings, or print what is in force, and exit
+  --config FILE   read the settings from FILE (default /etc/kask/config.yaml)
+  --check-config  say what is wrong with the settings, or print them, and exit
   --version       print the version and exit
   --help, -h      print this and exit
 `;
@@ -28,7 +28,7 @@ const options = {
 /** `argv` without node and the script. */
 export function parseCommandLine(argv: string[]): CommandLine {
   const { config, ...actions } = parse(argv);
-  if (config === '') throw new UsageError("option '--config' needs the path of a file; see --help");
+  if (config === '') throw new UsageError("Option '--config' needs the path of a file; see --help");
   const action = (['help', 'version', 'check-config'] as const).find((name) => actions[name]);
   return { action: action ?? 'serve', config };
 }
@@ -49,6 +49,6 @@ function withTwoDashes(argument: string): string {
 
 function suggestion(message: string): string {
   const unknown = /^Unknown option '--(.+?)'/.exec(message)?.[1] ?? '';
-  const likely = likelySpelling(unknown, Object.keys(options), (option) => option);
+  const likely = likelySpelling(unknown, Object.keys(options));
   return likely ? `; did you mean '--${likely}'?` : '';
 }

@@ -101,7 +101,9 @@ function reportUnknown(
   }
   const neighbours = [...settingsOf(section).keys()].map((key) => path + key);
   const everywhere = allSettings(Settings).map(([other]) => other);
-  const likely = likelySpelling(lastWord(name), [...neighbours, ...everywhere], lastWord);
+  const likely = everywhere.includes(name)
+    ? name
+    : likelySpelling(name, [...neighbours, ...everywhere], lastWord);
   // `{password:hunter2}`, without the space, is a key: what stands beside a secret is only shown when we know it.
   const besideSecret = [...settingsOf(section).values()].some(({ secret }) => secret);
   const shown =

@@ -1,3 +1,4 @@
+import { closest } from 'fastest-levenshtein';
 import { likelySpelling } from './likely-spelling.js';
 import { allSettings, type Setting } from './setting.js';
 import { Settings } from './settings.js';
@@ -58,8 +59,8 @@ function unknownVariables(set: Map<string, string>): string[] {
     .filter(([name, value]) => name.startsWith('KASK_') && !NOT_OURS.test(name) && !SERVICE_LINK.test(value))
     .filter(([name]) => !known.includes(name))
     .map(([name]) => {
-      const sameEnd = known.find((other) => other.endsWith(name.slice(name.lastIndexOf('_'))));
-      const likely = likelySpelling(name, known, (other) => other) ?? sameEnd;
+      const sameEnd = known.filter((other) => other.endsWith(name.slice(name.lastIndexOf('_'))));
+      const likely = sameEnd.length > 0 ? closest(name, sameEnd) : likelySpelling(name, known);
       return `${name}: unknown variable, ignored${likely ? `; did you mean ${likely}?` : ''}`;
     });
 }

@@ -86,7 +86,7 @@ function declare(
 }
 
 function IsTextThat(accepts: (text: string) => boolean, options?: { each: true }): PropertyDecorator {
-  const validator = (value: unknown) => typeof value === 'string' && accepts(value);
+  const validator = { validate: (value: unknown) => typeof value === 'string' && accepts(value) };
   return rules.ValidateBy({ name: 'isTextThat', validator }, options);
 }
 

@@ -33,7 +33,7 @@ function shownDefault(path: string): string {
       new Settings(),
     );
   if (standard === undefined) return 'none';
-  return Array.isArray(standard) ? `\`[${standard.join(', ')}]\`` : `\`${String(standard)}\``;
+  return Array.isArray(standard) ? `\`[${standard.join(', ')}]\`` : `\`${standard as string | number}\``;
 }
 
 const byKey = (a: string[], b: string[]) => (a[0] ?? '').localeCompare(b[0] ?? '');

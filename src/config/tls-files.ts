@@ -30,14 +30,20 @@ function checkIdentity(
   const cert = checkCertificates(certFile, findings);
   const key = read(keyFile, 'a private key that is not encrypted', createPrivateKey, findings.faults);
   if (!cert || !key) return;
+  const why = refusal(cert, key);
+  if (!why) return;
+  const where = `${certFile?.where}, ${keyFile?.where}`;
+  findings.faults.push(`${where}: found files that ${why}; allowed: a certificate and its own key`);
+}
+
+function refusal(cert: string, key: string): string | undefined {
+  // TLS itself takes an RSA key beside an EC certificate, and then has no certificate to show.
+  if (!certificatesIn(cert)[0]?.checkPrivateKey(createPrivateKey(key))) return 'do not belong together';
   try {
     createSecureContext({ cert, key });
+    return undefined;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const where = `${certFile?.where}, ${keyFile?.where}`;
-    findings.faults.push(
-      `${where}: found files that TLS refuses (${code}); allowed: a certificate and its own key`,
-    );
+    return `TLS refuses (${(error as NodeJS.ErrnoException).code})`;
   }
 }
 

@@ -1,0 +1,42 @@
+import { parseCommandLine, USAGE, UsageError } from './command-line.js';
+
+const DEFAULT = '/etc/kask/config.yaml';
+
+it.each<[string[], ReturnType<typeof parseCommandLine>]>([
+  [[], { action: 'serve', config: DEFAULT }],
+  [['--config', 'a.yaml'], { action: 'serve', config: 'a.yaml' }],
+  [['--config=a=b.yaml'], { action: 'serve', config: 'a=b.yaml' }],
+  [['-config', 'a.yaml'], { action: 'serve', config: 'a.yaml' }],
+  [['-config=a.yaml'], { action: 'serve', config: 'a.yaml' }],
+  [['--config', 'a.yaml', '--config', 'b.yaml'], { action: 'serve', config: 'b.yaml' }],
+  [['--check-config'], { action: 'check-config', config: DEFAULT }],
+  [['-check-config', '--config', 'a.yaml'], { action: 'check-config', config: 'a.yaml' }],
+  [['--version'], { action: 'version', config: DEFAULT }],
+  [['-version'], { action: 'version', config: DEFAULT }],
+  [['--version', '--check-config'], { action: 'version', config: DEFAULT }],
+  [['--version', '-h'], { action: 'help', config: DEFAULT }],
+  [['--help'], { action: 'help', config: DEFAULT }],
+  [['-help'], { action: 'help', config: DEFAULT }],
+])('%j', (argv, expected) => {
+  expect(parseCommandLine(argv)).toEqual(expected);
+});
+
+it.each([
+  [['--confg', 'a.yaml'], "Unknown option '--confg'; did you mean '--config'?; see --help"],
+  [['--port', '80'], "Unknown option '--port'; see --help"],
+  [['-x'], "Unknown option '-x'; see --help"],
+  [['a.yaml'], "Unexpected argument 'a.yaml'; see --help"],
+  [['--', 'a.yaml'], "Unexpected argument 'a.yaml'; see --help"],
+  [['--config'], "Option '--config <value>' argument missing; see --help"],
+  [['--config', '--version'], "Option '--config' argument is ambiguous; see --help"],
+  [['--config='], "Option '--config' needs the path of a file; see --help"],
+  [['--version=2'], "Option '--version' does not take an argument; see --help"],
+])('%j is refused in one line', (argv, message) => {
+  expect(() => parseCommandLine(argv)).toThrow(new UsageError(message));
+});
+
+it('is told in the usage, in lines that a terminal holds', () => {
+  for (const option of ['--config FILE', '--check-config', '--version', '--help', DEFAULT])
+    expect(USAGE).toContain(option);
+  expect(Math.max(...USAGE.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+});
