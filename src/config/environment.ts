@@ -3,7 +3,7 @@ import { likelySpelling } from './likely-spelling.js';
 import { allSettings, type Setting } from './setting.js';
 import { Settings } from './settings.js';
 import { readText } from './text-file.js';
-import { showText, Unusable, type Findings, type Written } from './written.js';
+import { Unusable, type Findings, type Written } from './written.js';
 
 export function variableOf(path: string): string {
   return `KASK_${path.replaceAll('.', '_').toUpperCase()}`;
@@ -44,7 +44,8 @@ function readVariable(
 function readSecret(where: string, file: string): Written {
   const text = readText(file);
   if (typeof text === 'string') return { where, value: text.replace(/\r?\n$/, '') };
-  return { where, value: new Unusable(`the file ${showText(file)}, which ${text.why}`) };
+  // Not the path: it may be the secret itself, in the wrong variable.
+  return { where, value: new Unusable(`a file that ${text.why}`) };
 }
 
 // What Kubernetes injects for a Service called kask, or kask-cassandra: KASK_CASSANDRA_PORT=tcp://10.0.0.7:9042.

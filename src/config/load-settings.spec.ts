@@ -516,7 +516,7 @@ describe('the environment', () => {
       `${variable}: found a value, and ${variable}_FILE as well; ${allowed}`,
     ]);
     expect(faults('', { ...user, [`${variable}_FILE`]: '/none' })).toEqual([
-      `${variable}_FILE: found the file "/none", which cannot be read (ENOENT); ${allowed}`,
+      `${variable}_FILE: found a file that cannot be read (ENOENT); ${allowed}`,
     ]);
     expect(faults('', { ...user, [`${variable}_FILE`]: written('\n', 'empty') })).toEqual([
       `${variable}_FILE: found a value that is not shown; ${allowed}`,
@@ -625,6 +625,7 @@ describe('a secret', () => {
     ['', { [variable]: SECRET, [`${variable}_FILE`]: '/none' }],
     ['listen_port: x', { KASK_CASSANDRA_PASSWORD: SECRET, KASK_PASSWORD: SECRET }],
     ['', { [`${variable}_FILE`]: pem }],
+    ['', { [`${variable}_FILE`]: SECRET }],
     ['', { KASK_TLS_KEY: pem, KASK_TLS_CERT: pem, KASK_OPENAPI_SPEC: pem }],
   ])('is in no message about %j', (yaml, env = {}) => {
     // One fault more, for those that are no faults: everything is said then.
