@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../../problems/problem.js';
 
 /**
  * How long a client that sends too much may go on after its 413, in ms. Closing at once would reset the connection
- * while it still writes, and it would never see the answer; reading on without end would be its to decide.
+ * while it still writes, and it might never see the answer; reading on without end would be its to decide.
  */
 const LINGER_MS = 5_000;
 
@@ -36,10 +37,24 @@ function readValue(body: IncomingMessage, maxBytes: number): Promise<Buffer> {
   });
 }
 
-/** Lets the rest of the body pass by unread, for a while. */
 function refuse(body: IncomingMessage, maxBytes: number): Problem {
-  const cut = setTimeout(() => body.socket.destroy(), LINGER_MS).unref();
-  body.once('close', () => clearTimeout(cut));
-  body.resume();
+  closeLingering(body);
   return new Problem('too_large', `The value is larger than ${maxBytes} bytes`);
+}
+
+/**
+ * RFC 9112 section 9.6: after an answer with `Connection: close` only the sending side is closed, and the rest of the
+ * body is read and dropped, for a while.
+ */
+function closeLingering(body: IncomingMessage): void {
+  const { socket } = body;
+  const closeBoth = socket.destroySoon.bind(socket);
+  // What Node calls when such an answer is written.
+  socket.destroySoon = () => {
+    socket.end();
+    finished(body, closeBoth);
+  };
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once('close', () => clearTimeout(cut));
+  body.resume();
 }
