@@ -1,4 +1,5 @@
 import { Problem } from '../../problems/problem.js';
+import { withoutQuery } from './base-uri.js';
 
 /** Cassandra takes 65,535 bytes and LMDB 1,978; nobody's session key comes near. */
 export const MAX_KEY_BYTES = 1024;
@@ -11,12 +12,14 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * that `%2F` is part of the key and `+` a plus. Throws the Problem that tells what is wrong with it, without the key.
  */
 export function parseSessionKey(rest: string): string {
-  const query = rest.indexOf('?');
-  if (query !== -1) throw new Problem('bad_request', 'A query string is not allowed here');
-  if (rest === '') throw new Problem('not_found', 'There is no key in the path');
-  if (rest.includes('/'))
+  const segment = withoutQuery(rest);
+  // A question mark that nothing follows is no query string, as it was to the service that this one succeeds.
+  if (rest.length > segment.length + 1)
+    throw new Problem('bad_request', 'A query string is not allowed here');
+  if (segment === '') throw new Problem('not_found', 'There is no key in the path');
+  if (segment.includes('/'))
     throw new Problem('not_found', 'A key is one path segment; a slash in it is written %2F');
-  return checked(percentDecoded(rest));
+  return checked(percentDecoded(segment));
 }
 
 function percentDecoded(segment: string): string {
