@@ -16,13 +16,21 @@ export async function serve(
   logger: Logger,
 ): Promise<number> {
   const signalled = firstSignal();
-  await app.listen(settings.listen_port, settings.listen_address);
+  await app.listen(settings.listen_port, oneAddress(settings.listen_address));
   logger.info(
     { origin: originOf(app, settings), base_uri: settings.base_uri, storage: settings.storage },
     'listening',
   );
   const signal = await signalled;
   return drain(app, settings, logger, signal);
+}
+
+/**
+ * For `localhost` Fastify would open a second server on the other address: one without our answers to what is not
+ * HTTP, and that a shutdown does not wait for.
+ */
+function oneAddress(host: string): string {
+  return host === 'localhost' ? '127.0.0.1' : host;
 }
 
 function firstSignal(): Promise<NodeJS.Signals> {
