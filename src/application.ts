@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { STATUS_CODES } from 'node:http';
+import { type ServerOptions as HttpOptions, STATUS_CODES } from 'node:http';
+import type { ServerOptions as HttpsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -20,6 +21,9 @@ import { sendProblem, toProblem } from './problems/problem.filter.js';
 /** A client has this long to send a request whole, in ms: slow senders must not hold connections for ever. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
+/** In every answer: a session is for nobody to keep, and never a page or a script. */
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
 /** The whole service, ready to listen. Settings become providers, hooks are in the order in which a request meets them. */
 export async function createApplication(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
   const baseUri = new BaseUri(settings.base_uri);
@@ -35,9 +39,11 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
   const fastify = app.getHttpAdapter().getInstance();
+  answerEveryExpectation(fastify);
   setHeaders(fastify, app.get(Readiness));
   measureRequests(fastify, baseUri, app.get(Metrics));
   logRequests(fastify, baseUri, logger);
+  requireHost(fastify);
   admitSessionRequests(fastify, baseUri, settings.max_value_bytes);
   return app;
 }
@@ -48,24 +54,44 @@ function serverOptions(settings: Settings, baseUri: BaseUri): FastifyServerOptio
       const target = request.url ?? '/';
       return baseUri.covers(target) ? baseUri.route : target;
     },
-    frameworkErrors: (error, request, reply) => sendProblem(toProblem(error), request, reply),
+    frameworkErrors: (error, request, reply) =>
+      sendProblem(toProblem(error), request, reply.headers(HEADERS)),
     clientErrorHandler: answerUnparsable,
     requestTimeout: REQUEST_TIMEOUT_MS,
     bodyLimit: Number.MAX_SAFE_INTEGER, // the parser of values has the limit
     // While shutting down, requests on open connections are served; see serve.ts.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    ...(settings.tls && {
-      https: { cert: readFileSync(settings.tls.cert), key: readFileSync(settings.tls.key) },
-    }),
+    ...nodeServer(settings.tls),
   };
+}
+
+/** Node would refuse a request without Host by itself, with no problem document and past the metrics: see requireHost. */
+function nodeServer(tls: Settings['tls']): { http: HttpOptions } | { https: HttpsOptions } {
+  const requireHostHeader = false;
+  if (!tls) return { http: { requireHostHeader } };
+  return { https: { requireHostHeader, cert: readFileSync(tls.cert), key: readFileSync(tls.key) } };
+}
+
+/** Node answers what it does not expect with a bare 417; a server may also ignore it (RFC 9110 section 10.1.1). */
+function answerEveryExpectation({ server }: FastifyInstance): void {
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
 function setHeaders(fastify: FastifyInstance, readiness: Readiness): void {
   fastify.addHook('onRequest', (_request, reply, done) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    reply.headers(HEADERS);
     // Who keeps connections learns from his next answer to open the one after elsewhere.
     if (readiness.isLeaving) reply.header('connection', 'close');
+    done();
+  });
+}
+
+/** RFC 9112 section 3.2. */
+function requireHost(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', ({ raw }, _reply, done) => {
+    if (raw.httpVersion === '1.1' && raw.headers.host === undefined)
+      throw new Problem('bad_request', 'The request has no Host header');
     done();
   });
 }
@@ -84,6 +110,7 @@ function answerUnparsable(error: Error & { code?: string }, socket: Socket): voi
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
     `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
     `Content-Length: ${Buffer.byteLength(document)}`,
+    ...Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${document}`);

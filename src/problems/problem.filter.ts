@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StorageError, type StorageErrorKind } from '../modules/storage/storage-error.js';
-import { withoutQuery } from '../modules/sessions/base-uri.js';
+import { pathOf, withoutQuery } from '../modules/sessions/base-uri.js';
 import { Problem, PROBLEM_CONTENT_TYPE, type ProblemName, PROBLEMS } from './problem.js';
 
 declare module 'fastify' {
@@ -37,8 +37,12 @@ export function sendProblem(
   request: Pick<FastifyRequest, 'originalUrl'>,
   reply: FastifyReply,
 ): void {
-  const document = problem.document(withoutQuery(request.originalUrl));
-  void reply.code(problem.status).headers(problem.headers).type(PROBLEM_CONTENT_TYPE).send(document);
+  const document = problem.document(withoutQuery(pathOf(request.originalUrl)));
+  // As bytes: to a text Fastify would add a charset, which this media type does not have.
+  void reply
+    .code(problem.status)
+    .headers({ ...problem.headers, 'content-type': PROBLEM_CONTENT_TYPE })
+    .send(Buffer.from(document));
 }
 
 export function toProblem(error: unknown): Problem {

@@ -31,7 +31,7 @@ export function withoutQuery(target: string): string {
 }
 
 /** Proxies may send the absolute form, `http://host/path`. */
-function pathOf(target: string): string {
+export function pathOf(target: string): string {
   if (target.startsWith('/')) return target;
   const authority = target.indexOf('://');
   if (authority === -1) return target;

@@ -32,7 +32,8 @@ export function admitSessionRequests(
   fastify.decorateRequest('sessionKey', '');
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (baseUri.covers(request.originalUrl)) admit(request, baseUri);
-    else if (request.raw.url === baseUri.route)
+    // The router knows `base_uri` without its slash, in any spelling.
+    else if (request.is404 || request.routeOptions.url === baseUri.route)
       throw new Problem('not_found', 'There is nothing at this path');
     done();
   });
