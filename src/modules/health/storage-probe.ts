@@ -11,6 +11,8 @@ const REMIND_MS = 60_000;
 
 export type StorageState = { up: true } | { up: false; reason: string };
 
+const LATE: StorageState = { up: false, reason: `no answer within ${TIMEOUT_MS} ms` };
+
 /**
  * Asks the storage once a second how it is, so that a probe costs the cluster the same however often and by whomever
  * health is asked. Says in the log when storage goes and comes, and once a minute that it is still away.
@@ -18,6 +20,7 @@ export type StorageState = { up: true } | { up: false; reason: string };
 @Injectable()
 export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
+  private underWay: Promise<StorageState> | undefined;
   private told = { up: true, at: 0 };
   state: StorageState = { up: false, reason: 'storage was not asked yet' };
 
@@ -43,20 +46,23 @@ export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdo
     this.tell(this.state, Date.now());
   }
 
+  /** A probe that is late is waited for, never doubled: a cluster in trouble gets no more of them. */
   private ask(): Promise<StorageState> {
+    // A probe that is late is waited for, never doubled: a cluster in trouble gets no more of them.
+    const probe = (this.underWay ??= this.probe().finally(() => (this.underWay = undefined)));
     return new Promise((resolve) => {
-      const late = setTimeout(
-        () => resolve({ up: false, reason: `no answer within ${TIMEOUT_MS} ms` }),
-        TIMEOUT_MS,
-      );
-      this.store
-        .probe()
-        .then(
-          () => resolve({ up: true }),
-          (error: unknown) => resolve({ up: false, reason: whyDown(error) }),
-        )
-        .finally(() => clearTimeout(late));
+      const late = setTimeout(() => resolve(LATE), TIMEOUT_MS);
+      void probe.then(resolve).finally(() => clearTimeout(late));
     });
+  }
+
+  private async probe(): Promise<StorageState> {
+    try {
+      await this.store.probe();
+      return { up: true };
+    } catch (error) {
+      return { up: false, reason: whyDown(error) };
+    }
   }
 
   private tell(state: StorageState, now: number): void {

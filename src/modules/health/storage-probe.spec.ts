@@ -1,0 +1,105 @@
+import { Writable } from 'node:stream';
+import { PinoLogger } from 'nestjs-pino';
+import { Registry } from 'prom-client';
+import { Metrics } from '../metrics/metrics.js';
+import { SessionStore } from '../storage/session-store.js';
+import { StorageError } from '../storage/storage-error.js';
+import { StorageProbe } from './storage-probe.js';
+
+/** A store that answers its next probes as a test says. */
+class ScriptedStore extends SessionStore {
+  probes = 0;
+  answer: () => Promise<void> = () => Promise.resolve();
+  get = (): Promise<undefined> => Promise.resolve(undefined);
+  set = (): Promise<void> => Promise.resolve();
+  delete = (): Promise<void> => Promise.resolve();
+  probe(): Promise<void> {
+    this.probes++;
+    return this.answer();
+  }
+}
+
+const refuse = (): Promise<void> =>
+  Promise.reject(new StorageError('unavailable', 'away', { cause: new Error('node 1 said no') }));
+
+describe('StorageProbe', () => {
+  let lines: { msg: string; reason?: string }[];
+  let store: ScriptedStore;
+  let metrics: Metrics;
+  let probe: StorageProbe;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    lines = [];
+    const output = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        lines.push(JSON.parse(String(chunk)));
+        done();
+      },
+    });
+    store = new ScriptedStore();
+    metrics = new Metrics(new Registry());
+    const logger = { error: log, info: log } as unknown as PinoLogger;
+    function log(fields: object, msg?: string): void {
+      output.write(JSON.stringify({ msg, ...fields }));
+    }
+    probe = new StorageProbe(store, metrics, logger);
+  });
+
+  afterEach(() => {
+    probe.onApplicationShutdown();
+    jest.useRealTimers();
+  });
+
+  it('knows the state before the service listens', async () => {
+    expect(probe.state.up).toBe(false);
+    await probe.onApplicationBootstrap();
+    expect(probe.state).toEqual({ up: true });
+    expect((await metrics.storageUp.get()).values[0]?.value).toBe(1);
+  });
+
+  it('asks once a second, whoever asks it', async () => {
+    await probe.onApplicationBootstrap();
+    await jest.advanceTimersByTimeAsync(10_000);
+    for (let i = 0; i < 100; i++) expect(probe.state.up).toBe(true);
+    expect(store.probes).toBe(11);
+  });
+
+  it('never has two probes under way', async () => {
+    await probe.onApplicationBootstrap();
+    let underWay = 0;
+    let most = 0;
+    store.answer = () => {
+      most = Math.max(most, ++underWay);
+      return new Promise((resolve) => setTimeout(() => resolve(void underWay--), 5_000));
+    };
+    await jest.advanceTimersByTimeAsync(30_000);
+    expect(most).toBe(1);
+  });
+
+  it('says why the storage does not serve, with the cause', async () => {
+    store.answer = refuse;
+    await probe.onApplicationBootstrap();
+    expect(probe.state).toEqual({ up: false, reason: 'away: node 1 said no' });
+    expect((await metrics.storageUp.get()).values[0]?.value).toBe(0);
+  });
+
+  it('does not wait for a storage that hangs', async () => {
+    store.answer = () => new Promise(() => undefined);
+    const started = probe.onApplicationBootstrap();
+    await jest.advanceTimersByTimeAsync(900);
+    await started;
+    expect(probe.state).toEqual({ up: false, reason: 'no answer within 900 ms' });
+  });
+
+  it('tells when the storage goes, once a minute that it is away, and when it is back', async () => {
+    await probe.onApplicationBootstrap();
+    expect(lines).toEqual([]);
+    store.answer = refuse;
+    await jest.advanceTimersByTimeAsync(150_000);
+    expect(lines).toEqual(Array(3).fill({ msg: 'storage does not serve', reason: 'away: node 1 said no' }));
+    store.answer = () => Promise.resolve();
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(lines.slice(3)).toEqual([{ msg: 'storage serves again' }]);
+  });
+});

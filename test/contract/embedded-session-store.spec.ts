@@ -1,0 +1,21 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { PinoLogger } from 'nestjs-pino';
+import { Registry } from 'prom-client';
+import { Settings } from '../../src/config/settings.js';
+import { Metrics } from '../../src/modules/metrics/metrics.js';
+import { EmbeddedSessionStore } from '../../src/modules/storage/embedded/embedded-session-store.js';
+import { type OpenStore, sessionStoreContract } from './session-store-contract.js';
+
+sessionStoreContract('the embedded store', () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'kask-contract-'));
+  const settings = Object.assign(new Settings(), { storage: 'embedded', embedded: { path: directory } });
+  const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
+  const store = new EmbeddedSessionStore(settings, new Metrics(new Registry()), logger);
+  const close = async (): Promise<void> => {
+    await store.onApplicationShutdown();
+    rmSync(directory, { recursive: true });
+  };
+  return Promise.resolve<OpenStore>({ store, expiryToleranceMs: 20, close });
+});
