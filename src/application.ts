@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type ServerOptions as HttpOptions, STATUS_CODES } from 'node:http';
+import { type ServerOptions as HttpOptions, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { ServerOptions as HttpsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
@@ -44,6 +44,7 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
   measureRequests(fastify, baseUri, app.get(Metrics));
   logRequests(fastify, baseUri, logger);
   requireHost(fastify);
+  takeTurns(fastify);
   admitSessionRequests(fastify, baseUri, settings.max_value_bytes);
   return app;
 }
@@ -93,6 +94,20 @@ function requireHost(fastify: FastifyInstance): void {
     if (raw.httpVersion === '1.1' && raw.headers.host === undefined)
       throw new Problem('bad_request', 'The request has no Host header');
     done();
+  });
+}
+
+/**
+ * Node starts the requests that a client sends without waiting for answers all at once; a read after a write has to
+ * see it (RFC 9112 section 9.3.2).
+ */
+function takeTurns(fastify: FastifyInstance): void {
+  const latest = new WeakMap<Socket, ServerResponse>();
+  fastify.addHook('onRequest', ({ raw: { socket } }, reply, done) => {
+    const before = latest.get(socket);
+    latest.set(socket, reply.raw);
+    if (!before || before.closed) return done();
+    before.once('close', () => done());
   });
 }
 
