@@ -1,28 +1,34 @@
 import { readFileSync } from 'node:fs';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { type ClientOptions, policies } from 'cassandra-driver';
+import type { PeerCertificate } from 'node:tls';
+import { type ClientOptions, errors, policies, type types } from 'cassandra-driver';
 import type { CassandraSettings } from '../../../config/settings.js';
+import { checkNode } from './node-identity.js';
 
 /** How long a node that is away may stay unnoticed when it is back, in ms. The driver's default grows to 10 minutes. */
 const RECONNECT_MS = { base: 250, max: 2_000 };
 /** An idle connection is tried this often, in ms: the unclean death of a node leaves sockets that say nothing. */
 const HEARTBEAT_MS = 5_000;
+/** The newest protocol that Cassandra and the driver share; the driver would first try those of another product. */
+const PROTOCOL_VERSION = 4;
 
-/** The driver's options for our cluster; `localDataCenter` is the only one whose nodes coordinate. */
-export function clientOptions(settings: CassandraSettings, localDataCenter: string): ClientOptions {
+/** The driver's options for our cluster; `coordinators` tells which nodes may be asked. */
+export function clientOptions(
+  settings: CassandraSettings,
+  contactPoints: string[],
+  coordinators: policies.loadBalancing.DCAwareRoundRobinPolicy,
+): ClientOptions {
   return {
+    contactPoints,
     ...connectionOptions(settings),
-    localDataCenter,
     pooling: { heartBeatInterval: HEARTBEAT_MS },
     policies: {
-      loadBalancing: new policies.loadBalancing.TokenAwarePolicy(
-        new policies.loadBalancing.DCAwareRoundRobinPolicy(localDataCenter),
-      ),
+      loadBalancing: new policies.loadBalancing.TokenAwarePolicy(coordinators),
       reconnection: new policies.reconnection.ExponentialReconnectionPolicy(
         RECONNECT_MS.base,
         RECONNECT_MS.max,
         false,
       ),
+      retry: new RetryWhileAwaited(),
     },
     // Safe to send twice: the driver gives each write one timestamp, which its retries keep, so a repeated write
     // changes nothing and never wins over a later one.
@@ -30,19 +36,21 @@ export function clientOptions(settings: CassandraSettings, localDataCenter: stri
   };
 }
 
-/** For one look at the cluster before the datacenter is known: any node may answer. */
-export function discoveryOptions(settings: CassandraSettings): ClientOptions {
-  return {
-    ...connectionOptions(settings),
-    isMetadataSyncEnabled: false,
-    policies: { loadBalancing: new policies.loadBalancing.RoundRobinPolicy() },
-  };
+/** The time for one try is that for the whole request: after it nobody waits for the answer of the next node. */
+class RetryWhileAwaited extends policies.retry.RetryPolicy {
+  override onRequestError(
+    info: policies.retry.OperationInfo,
+    consistency: types.consistencies,
+    error: Error,
+  ): policies.retry.DecisionInfo {
+    if (error instanceof errors.OperationTimedOutError) return this.rethrowResult();
+    return super.onRequestError(info, consistency, error);
+  }
 }
 
 function connectionOptions(settings: CassandraSettings): ClientOptions {
   return {
-    contactPoints: settings.hosts,
-    protocolOptions: { port: settings.port },
+    protocolOptions: { port: settings.port, maxVersion: PROTOCOL_VERSION },
     ...(settings.authentication && { credentials: { ...settings.authentication } }),
     ...(settings.tls && { sslOptions: tlsOptions(settings.tls, settings.hosts) }),
     socketOptions: { connectTimeout: settings.connect_timeout_ms, readTimeout: settings.query_timeout_ms },
@@ -59,32 +67,4 @@ function tlsOptions(tls: NonNullable<CassandraSettings['tls']>, hosts: readonly 
     checkServerIdentity: (address: string, certificate: PeerCertificate) =>
       checkNode(address, names, certificate),
   };
-}
-
-/**
- * The driver connects to the addresses that nodes announce, while their certificates carry names. A node is who it
- * should be if a certificate of our CA names its address, or one of the hosts of the cluster that we were told of
- * (RFC 9525 section 6: the names that are acceptable come from the client's own configuration).
- */
-export function checkNode(
-  address: string,
-  names: readonly string[],
-  certificate: PeerCertificate,
-): Error | undefined {
-  const failure = checkServerIdentity(address, certificate);
-  if (!failure) return undefined;
-  if (names.some((name) => checkServerIdentity(literal(name, certificate), certificate) === undefined))
-    return undefined;
-  return new Error(
-    `the certificate of node ${address} is for ${certificate.subjectaltname ?? String(certificate.subject.CN)}: ` +
-      'neither its address nor a name in cassandra.hosts or cassandra.tls.server_names',
-  );
-}
-
-/** A setting `*.example.org` accepts any certificate under that name: compared by a name that it covers. */
-function literal(name: string, certificate: PeerCertificate): string {
-  if (!name.startsWith('*.')) return name;
-  const suffix = name.slice(1);
-  const names = (certificate.subjectaltname ?? '').split(', ').map((entry) => entry.replace(/^DNS:/, ''));
-  return names.find((each) => each.endsWith(suffix) && !each.slice(0, -suffix.length).includes('.')) ?? name;
 }

@@ -2,6 +2,7 @@ import { errors, types } from 'cassandra-driver';
 import { StorageError } from '../storage-error.js';
 
 const code = types.responseErrorCodes;
+const TABLE = 'Cassandra does not accept the statement; is the table as it should be?';
 
 /** Codes of Cassandra's ERROR message (native protocol v4, section 9) that are about the cluster, not about us. */
 const REASONS = new Map<number, string>([
@@ -10,10 +11,11 @@ const REASONS = new Map<number, string>([
   [code.overloaded, 'a Cassandra node is overloaded'],
   [code.isBootstrapping, 'a Cassandra node is still starting'],
   [code.readFailure, 'a replica failed while reading'],
-  [code.writeFailure, 'a replica failed while writing'],
+  [code.writeFailure, 'a replica failed while writing; it may have been applied'],
   [code.badCredentials, 'Cassandra refuses the user name or password'],
   [code.unauthorized, 'Cassandra does not permit this user to use the table'],
-  [code.invalid, 'Cassandra does not accept the statement; does the table exist as it should?'],
+  [code.invalid, TABLE],
+  [code.unprepared, TABLE], // what is left when preparing the statement anew failed: the table was dropped
 ]);
 
 const TIMEOUTS = new Map<number, string>([
@@ -21,9 +23,15 @@ const TIMEOUTS = new Map<number, string>([
   [code.writeTimeout, 'replicas did not answer a write in time; it may have been applied'],
 ]);
 
+/** A value can be beyond half a commit log segment, a frame of the protocol, or a guardrail; versions differ in words. */
+const TOO_LARGE =
+  /oversized mutation|mutation of .+ is too large|request is too big|guardrail column_\w*value_size violated/i;
+const TTL = /^ttl is too large|with ttl of \d+ seconds exceeds/;
+
 /**
  * Tells a driver's error apart: the cluster can't now, or did not answer in time. What is neither comes back as it is:
- * it is our own fault. Reasons are words of ours: a server's message may quote what it was sent.
+ * it is our own fault. Reasons are words of ours: a server's message may quote what it was sent, and one about an
+ * oversized mutation names the key.
  */
 export function fromDriverError(error: unknown): unknown {
   if (error instanceof errors.NoHostAvailableError) return fromNoHost(error);
@@ -34,33 +42,50 @@ export function fromDriverError(error: unknown): unknown {
     return unavailable('every connection to Cassandra is busy', error);
   if (error instanceof errors.AuthenticationError)
     return unavailable(REASONS.get(code.badCredentials) as string, error);
-  if (isSocketError(error)) return unavailable('a connection to Cassandra was lost', error);
+  if (isOfConnection(error)) return unavailable('a connection to Cassandra was lost', error);
   return error;
 }
 
-/** No host answered: why is what the last of them said. */
+/** What a driver's error says, of each node. For probes and logs about the cluster, never about a session. */
+export function explain(error: unknown): string {
+  if (!(error instanceof errors.NoHostAvailableError)) return sayingOf(error);
+  const said = Object.entries((error.innerErrors ?? {}) as Record<string, unknown>);
+  if (said.length === 0) return error.message;
+  return said
+    .map(([node, each]) => `${node}: ${sayingOf(each)}`)
+    .sort()
+    .join('; ');
+}
+
+/** No host answered: why is what one of them said. */
 function fromNoHost(error: errors.NoHostAvailableError): StorageError {
-  const inner = Object.values((error.innerErrors ?? {}) as Record<string, Error>).map(fromDriverError);
-  const told = inner.filter((each) => each instanceof StorageError);
-  if (told.length > 0 && told.every((each) => each.kind === 'timeout'))
-    return timeout(told[0]?.reason ?? '', error);
-  return (
-    told.find((each) => each.kind === 'unavailable') ?? unavailable('no Cassandra node can be reached', error)
-  );
+  const cause = new Error(explain(error));
+  const said = Object.values((error.innerErrors ?? {}) as Record<string, unknown>).map(fromDriverError);
+  const told = said.filter((each) => each instanceof StorageError);
+  const decisive = told.find((each) => each.kind !== 'timeout') ?? told[0];
+  return decisive
+    ? new StorageError(decisive.kind, decisive.reason, { cause })
+    : unavailable('no Cassandra node can be reached', cause);
 }
 
 function fromResponse(error: errors.ResponseError): unknown {
-  if (/mutation.*too large/i.test(error.message)) {
+  if (TOO_LARGE.test(error.message))
     return new StorageError('too_large', 'Cassandra does not take a value of this size', { cause: error });
-  }
   const late = TIMEOUTS.get(error.code);
   if (late) return timeout(late, error);
-  const reason = REASONS.get(error.code);
+  const reason = TTL.test(error.message) ? 'Cassandra does not accept default_ttl' : REASONS.get(error.code);
   return reason ? unavailable(reason, error) : error;
 }
 
-function isSocketError(error: unknown): error is Error {
-  return error instanceof Error && (error.message === 'Socket was closed' || 'isSocketError' in error);
+/** The driver tells of its sockets and pools by plain errors: of its own faults and ours by classes of their own. */
+function isOfConnection(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  return 'isSocketError' in error || 'syscall' in error || error.message === 'No connection available';
+}
+
+function sayingOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  return typeof error === 'string' ? error : 'no answer';
 }
 
 function unavailable(reason: string, cause: Error): StorageError {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../../../config/settings.js';
 import { SessionStore } from '../session-store.js';
+import { StorageError } from '../storage-error.js';
 import { CassandraService } from './cassandra.service.js';
 import { sessionStatements } from './statements.js';
 
@@ -34,6 +35,12 @@ export class CassandraSessionStore extends SessionStore {
   }
 
   async probe(): Promise<void> {
-    await this.get(PROBE_KEY);
+    try {
+      await this.get(PROBE_KEY);
+    } catch (error) {
+      // Of a table that was dropped a statement that fails tells little.
+      if (error instanceof StorageError && error.kind === 'unavailable') await this.cassandra.requireTable();
+      throw error;
+    }
   }
 }

@@ -1,28 +1,31 @@
-import { lookup } from 'node:dns/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
-import { Client, errors, type types } from 'cassandra-driver';
+import { Client, type Host, type types } from 'cassandra-driver';
 import { type CassandraSettings, Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { StorageError } from '../storage-error.js';
-import { clientOptions, discoveryOptions } from './cassandra-client-options.js';
-import { fromDriverError } from './cassandra-errors.js';
-import { createKeyspace, createTable, type Statement } from './statements.js';
+import { clientOptions } from './cassandra-client-options.js';
+import { explain, fromDriverError } from './cassandra-errors.js';
+import { datacentersOf, LocalDatacenterPolicy } from './local-datacenter.js';
+import { requireSessionTable } from './session-table.js';
+import type { Statement } from './statements.js';
 
 /** Between two attempts at a cluster that is away, in ms. */
-const RETRY_MS = 1_000;
+const RETRY_MS = 500;
 
 /**
  * Owns the driver's client: connects in the background for as long as it takes, so that the service can start before
- * Cassandra does, and says in the meantime why it can't serve. Once connected, the driver reconnects by itself.
+ * Cassandra does, and says in the meantime why it can't serve. The driver goes back by itself to a node that was away;
+ * when all were, it is replaced.
  */
 @Injectable()
 export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private readonly settings: CassandraSettings;
   private readonly stopped = new AbortController();
   private client: Client | undefined;
-  private away = new Error('no attempt has ended yet');
+  private contactPoints: string[] = [];
+  private away = notConnected('no attempt has ended yet');
 
   constructor(
     settings: Settings,
@@ -36,20 +39,29 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   /** Waits for the first attempt, but never longer than a connection may take: then the service listens anyway. */
   async onModuleInit(): Promise<void> {
     const firstAttempt = this.attempt();
-    void firstAttempt.then(() => this.keepTrying());
+    void firstAttempt.then(() => this.keepConnected());
     await Promise.race([
       firstAttempt,
       sleep(this.settings.connect_timeout_ms, undefined, { signal: this.stopped.signal }),
     ]);
   }
 
-  async execute(statement: Statement, parameters: unknown[]): Promise<types.ResultSet> {
-    if (!this.client)
-      throw new StorageError('unavailable', 'not connected to Cassandra', { cause: this.away });
+  async execute({ cql, consistency }: Statement, parameters: unknown[]): Promise<types.ResultSet> {
+    if (!this.client) throw this.away;
     try {
-      return await this.client.execute(statement.cql, parameters, { consistency: statement.consistency });
+      return await this.inTime(this.client.execute(cql, parameters, { consistency }));
     } catch (error) {
       throw fromDriverError(error);
+    }
+  }
+
+  /** Throws what is wrong with the table, if anything is; nothing if it cannot be asked now. */
+  async requireTable(): Promise<void> {
+    if (!this.client) return;
+    try {
+      await requireSessionTable(this.client, this.settings);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
     }
   }
 
@@ -58,97 +70,86 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     await this.client?.shutdown();
   }
 
-  private async keepTrying(): Promise<void> {
-    while (!this.client && !this.stopped.signal.aborted) {
+  /** The driver's time limit is for each node that it asks and each statement that it prepares first. */
+  private async inTime<T>(answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new StorageError('timeout', 'Cassandra did not answer in time')),
+        this.settings.query_timeout_ms,
+      );
+    });
+    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+  }
+
+  private async keepConnected(): Promise<void> {
+    while (!this.stopped.signal.aborted) {
       await sleep(RETRY_MS, undefined, { signal: this.stopped.signal }).catch(() => undefined);
-      await this.attempt();
+      if (!this.client && !this.stopped.signal.aborted) await this.attempt();
     }
   }
 
   /** One attempt, with a client of its own: names are resolved anew each time, as nodes may move. */
   private async attempt(): Promise<void> {
     try {
-      const client = await this.connect(this.settings.local_dc ?? (await this.findDatacenter()));
+      const client = await this.connect();
       if (this.stopped.signal.aborted) return await client.shutdown();
       this.client = client;
-      this.logger.info({ msg: 'connected to Cassandra', hosts: client.hosts.keys() });
+      this.watch(client);
     } catch (error) {
-      this.away = whyAway(error);
+      this.away = error instanceof StorageError ? error : notConnected(explain(error));
       this.logger.debug({ msg: 'connecting to Cassandra failed', reason: this.away.message });
     }
   }
 
-  private async connect(datacenter: string): Promise<Client> {
-    const client = new Client(clientOptions(this.settings, datacenter));
+  private async connect(): Promise<Client> {
+    const coordinators = new LocalDatacenterPolicy(this.settings);
+    this.contactPoints = [...this.settings.hosts];
+    const client = new Client(clientOptions(this.settings, this.contactPoints, coordinators));
     try {
       await client.connect();
-      await this.requireTable(client, datacenter);
+      await requireSessionTable(client, this.settings);
     } catch (error) {
       await client.shutdown();
       throw error;
     }
-    client.on('hostDown', (host: { address: string }) =>
-      this.logger.warn({ msg: 'Cassandra node is down', node: host.address }),
-    );
-    client.on('hostUp', (host: { address: string }) =>
-      this.logger.info({ msg: 'Cassandra node is up', node: host.address }),
-    );
+    this.tellConnected(client, coordinators.localDc);
     return client;
   }
 
-  /** The datacenter of the contact points, for files of old that don't name it. */
-  private async findDatacenter(): Promise<string> {
-    const client = new Client(discoveryOptions(this.settings));
-    try {
-      await client.connect();
-      const addresses = await this.contactAddresses();
-      const hosts = client.hosts.values();
-      const contacts = hosts.filter((host) => addresses.has(host.address));
-      const datacenters = [
-        ...new Set((contacts.length > 0 ? contacts : hosts).map((host) => host.datacenter)),
-      ];
-      const datacenter = datacenters[0] as string;
+  private tellConnected(client: Client, datacenter: string): void {
+    const hosts = client.hosts.values();
+    if (!this.settings.local_dc) {
       this.logger.warn({
         msg: `cassandra.local_dc is not set: taking ${datacenter} from the contact points`,
-        datacenters,
+        datacenters: datacentersOf(hosts),
       });
-      return datacenter;
-    } finally {
-      await client.shutdown();
     }
+    this.logger.info({ msg: 'connected to Cassandra', datacenter, nodes: hosts.map((host) => host.address) });
   }
 
-  private async contactAddresses(): Promise<Set<string>> {
-    const found = await Promise.all(
-      this.settings.hosts.map((host) => lookup(host, { all: true }).catch(() => [])),
+  private watch(client: Client): void {
+    client.on('hostUp', ({ address }: Host) =>
+      this.logger.info({ msg: 'Cassandra node is up', node: address }),
     );
-    return new Set(found.flat().map(({ address }) => `${address}:${this.settings.port}`));
+    client.on('hostDown', ({ address }: Host) => {
+      this.logger.warn({ msg: 'Cassandra node is down', node: address });
+      this.abandonIfLost(client);
+    });
+    this.abandonIfLost(client);
   }
 
-  private async requireTable(client: Client, datacenter: string): Promise<void> {
-    const { keyspace, table } = this.settings;
-    const columns = await client.execute(
-      'SELECT column_name, type, kind FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?',
-      [keyspace, table],
-    );
-    const found = columns.rows.map(
-      (row) => `${row.get('column_name')} ${row.get('type')} ${row.get('kind')}`,
-    );
-    if (found.includes('key text partition_key') && found.includes('value blob regular')) return;
-    if (found.length > 0) {
-      throw new Error(
-        `table "${keyspace}"."${table}" is not a table of sessions: ${createTable(keyspace, table)}`,
-      );
-    }
-    const keyspaces = await client.execute(
-      'SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?',
-      [keyspace],
-    );
-    throw keyspaces.rowLength === 0
-      ? new Error(
-          `keyspace "${keyspace}" is missing: ${createKeyspace(keyspace, datacenter)} ${createTable(keyspace, table)}`,
-        )
-      : new Error(`table "${keyspace}"."${table}" is missing: ${createTable(keyspace, table)}`);
+  /**
+   * A driver (4.10) that has lost its last node starts over from the contact points, beside the nodes that it knew:
+   * each time it keeps a connection that nobody uses, and if the new one breaks early, an unhandled rejection ends the
+   * process. We start over with a new client; for the old one, which may be trying already, there is no contact point.
+   */
+  private abandonIfLost(client: Client): void {
+    if (this.client !== client || client.getState().getConnectedHosts().length > 0) return;
+    this.client = undefined;
+    this.away = notConnected('no node is up');
+    this.contactPoints.length = 0;
+    void client.shutdown();
   }
 
   private exposeDriverState(metrics: Metrics): void {
@@ -173,11 +174,6 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-/** What an operator has to know: of each node what it said. */
-function whyAway(error: unknown): Error {
-  if (!(error instanceof errors.NoHostAvailableError)) return error as Error;
-  const said = Object.entries((error.innerErrors ?? {}) as Record<string, Error>);
-  return said.length === 0
-    ? error
-    : new Error(said.map(([node, { message }]) => `${node}: ${message}`).join('; '));
+function notConnected(why: string): StorageError {
+  return new StorageError('unavailable', 'not connected to Cassandra', { cause: new Error(why) });
 }

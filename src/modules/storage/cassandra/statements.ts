@@ -26,8 +26,11 @@ export function sessionStatements(
   };
 }
 
-export function createKeyspace(keyspace: string, datacenter: string): string {
-  return `CREATE KEYSPACE ${quoted(keyspace)} WITH replication = {'class': 'NetworkTopologyStrategy', '${datacenter}': 3};`;
+export function createKeyspace(keyspace: string, replicas: Readonly<Record<string, number>>): string {
+  const options = Object.entries({ class: 'NetworkTopologyStrategy', ...replicas }).map(
+    ([name, value]) => `${text(name)}: ${typeof value === 'number' ? value : text(value)}`,
+  );
+  return `CREATE KEYSPACE ${quoted(keyspace)} WITH replication = {${options.join(', ')}};`;
 }
 
 export function createTable(keyspace: string, table: string): string {
@@ -40,4 +43,8 @@ function qualified(keyspace: string, table: string): string {
 
 function quoted(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
+}
+
+function text(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }
