@@ -1,6 +1,17 @@
 // Jest 30 runs our sources as CommonJS: its ESM mode cannot load @willsoto/nestjs-prometheus (CommonJS that
 // requires the ESM-only Nest 12). End-to-end tests drive the built service as a process, so they see real ESM.
-const esmOnly = ['@nestjs', 'nestjs-pino', 'file-type', 'strtok3', 'token-types', 'uint8array-extras', '@tokenizer', '@borewit', 'iterare', 'cookie'];
+const esmOnly = [
+  '@nestjs',
+  'nestjs-pino',
+  'file-type',
+  'strtok3',
+  'token-types',
+  'uint8array-extras',
+  '@tokenizer',
+  '@borewit',
+  'iterare',
+  'cookie',
+];
 
 const shared = {
   testEnvironment: 'node',
@@ -26,11 +37,14 @@ const onCluster = {
   ...shared,
   globalSetup: '<rootDir>/test/harness/global-setup.ts',
   globalTeardown: '<rootDir>/test/harness/global-teardown.ts',
+  setupFilesAfterEnv: ['<rootDir>/test/harness/leave-nothing-running.ts'],
 };
 
 export default {
   // Two cores are shared with Cassandra: one suite at a time keeps timings honest.
   maxWorkers: 1,
+  // A bound for what hangs, not for what is slow.
+  testTimeout: 60_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
     { ...onCluster, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.spec.ts'] },

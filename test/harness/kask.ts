@@ -19,6 +19,7 @@ export interface KaskOptions {
 
 /** The built service as a process of its own, listening on a free port of 127.0.0.1. */
 export class KaskProcess {
+  private static readonly running = new Set<KaskProcess>();
   stdout = '';
   stderr = '';
   /** Origin of the running service, such as `http://127.0.0.1:41234`. */
@@ -32,7 +33,9 @@ export class KaskProcess {
   ) {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    KaskProcess.running.add(this);
     this.exited = once(child, 'close').then(([code]) => {
+      KaskProcess.running.delete(this);
       rmSync(this.directory, { recursive: true, force: true });
       return code as number | null;
     });
@@ -41,10 +44,23 @@ export class KaskProcess {
   /** Spawns the service without waiting for it: for configurations that it must refuse. */
   static spawn(settings: Record<string, unknown>, options: KaskOptions = {}): KaskProcess {
     const directory = mkdtempSync(path.join(tmpdir(), 'kask-'));
-    const all = { base_uri: '/sessions/v1/', listen_address: '127.0.0.1', listen_port: 0, shutdown_delay_ms: 0, ...settings };
+    const all = {
+      base_uri: '/sessions/v1/',
+      listen_address: '127.0.0.1',
+      listen_port: 0,
+      shutdown_delay_ms: 0,
+      ...settings,
+    };
     const file = path.join(directory, 'config.yaml');
     writeFileSync(file, stringify(all));
-    const command = [...(options.under ?? []), process.execPath, MAIN, '--config', file, ...(options.args ?? [])];
+    const command = [
+      ...(options.under ?? []),
+      process.execPath,
+      MAIN,
+      '--config',
+      file,
+      ...(options.args ?? []),
+    ];
     const child = spawn(command[0] as string, command.slice(1), {
       env: { ...process.env, ...options.env },
       cwd: options.cwd ?? directory,
@@ -56,12 +72,19 @@ export class KaskProcess {
   /** Starts the service and resolves once it listens. */
   static async start(settings: Record<string, unknown>, options: KaskOptions = {}): Promise<KaskProcess> {
     const kask = KaskProcess.spawn(settings, options);
-    const listening = await kask.waitForLog((line) => line.msg === 'listening', 20_000).catch((error: unknown) => {
-      void kask.kill();
-      throw error;
-    });
+    const listening = await kask
+      .waitForLog((line) => line.msg === 'listening', 20_000)
+      .catch((error: unknown) => {
+        void kask.kill();
+        throw error;
+      });
     kask.origin = listening.origin as string;
     return kask;
+  }
+
+  /** After a test that failed before it stopped what it had started. */
+  static async killAll(): Promise<void> {
+    await Promise.all([...KaskProcess.running].map((kask) => kask.kill()));
   }
 
   get pid(): number {

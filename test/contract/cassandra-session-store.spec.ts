@@ -1,0 +1,32 @@
+import { PinoLogger } from 'nestjs-pino';
+import { Registry } from 'prom-client';
+import { CassandraSettings, Settings } from '../../src/config/settings.js';
+import { Metrics } from '../../src/modules/metrics/metrics.js';
+import { CassandraService } from '../../src/modules/storage/cassandra/cassandra.service.js';
+import { CassandraSessionStore } from '../../src/modules/storage/cassandra/cassandra-session-store.js';
+import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/shared.js';
+import { sessionStoreContract } from './session-store-contract.js';
+
+sessionStoreContract('Cassandra', async () => {
+  const { hosts, port, datacenter } = sharedCassandra();
+  const keyspace = await uniqueKeyspace();
+  const settings = new Settings();
+  settings.cassandra = Object.assign(new CassandraSettings(), {
+    hosts,
+    port,
+    local_dc: datacenter,
+    keyspace: keyspace.name,
+  });
+  const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
+  const cassandra = new CassandraService(settings, new Metrics(new Registry()), logger);
+  await cassandra.onModuleInit();
+  return {
+    store: new CassandraSessionStore(cassandra, settings),
+    // Cassandra keeps expiry in whole seconds.
+    expiryToleranceMs: 1_000,
+    close: async () => {
+      await cassandra.onApplicationShutdown();
+      await keyspace.drop();
+    },
+  };
+});

@@ -1,0 +1,201 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import request from 'supertest';
+import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/shared.js';
+import { KaskProcess } from '../harness/kask.js';
+
+const LEAVING = 'shutting down: not ready any more, still serving';
+
+describe('shutdown', () => {
+  let directory: string;
+  let kask: KaskProcess;
+  beforeEach(() => (directory = mkdtempSync(path.join(tmpdir(), 'kask-shutdown-'))));
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const start = async (settings: Record<string, unknown> = {}): Promise<KaskProcess> =>
+    (kask = await KaskProcess.start({ storage: 'embedded', embedded: { path: directory }, ...settings }));
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 on %s and keeps what was stored', async (signal) => {
+    await start();
+    await request(kask.origin).put(kask.path('key')).send('value').expect(201);
+    kask.signal(signal);
+    expect(await kask.exited).toBe(0);
+    await start();
+    const { body } = await request(kask.origin).get(kask.path('key')).expect(200);
+    expect(String(body)).toBe('value');
+    expect(await kask.stop()).toBe(0);
+  });
+
+  it('is not ready at once, and serves until the delay has passed', async () => {
+    await start({ shutdown_delay_ms: 1_500 });
+    await request(kask.origin).get('/healthz/ready').expect(200);
+    const signalled = Date.now();
+    kask.signal('SIGTERM');
+    await kask.waitForLog(({ msg }) => msg === LEAVING);
+
+    const ready = await request(kask.origin).get('/healthz/ready').expect(503);
+    expect(ready.body.error).toEqual({ service: { status: 'down', reason: 'shutting down' } });
+    await request(kask.origin).get('/healthz/live').expect(200);
+    await request(kask.origin).get('/healthz').expect(200);
+    const answer = await request(kask.origin).put(kask.path('key')).send('value').expect(201);
+    expect(answer.headers.connection).toBe('close');
+
+    expect(await kask.exited).toBe(0);
+    expect(Date.now() - signalled).toBeGreaterThanOrEqual(1_500);
+  });
+
+  it('finishes a request whose body is still on its way, and takes no new connections', async () => {
+    await start();
+    const upload = http.request(kask.url('slow'), { method: 'PUT', headers: { 'content-length': 10 } });
+    const answered = new Promise<http.IncomingMessage>((resolve) => upload.on('response', resolve));
+    upload.write('01234');
+    await requestsInFlight(kask, 1);
+    kask.signal('SIGTERM');
+    await kask.waitForLog(({ msg }) => msg === LEAVING);
+    await refusesConnections(kask);
+    upload.end('56789');
+    expect((await answered).statusCode).toBe(201);
+    expect(await kask.exited).toBe(0);
+
+    await start();
+    const { body } = await request(kask.origin).get(kask.path('slow')).expect(200);
+    expect(String(body)).toBe('0123456789');
+    await kask.stop();
+  });
+
+  it('does not wait for idle connections that clients keep', async () => {
+    await start({ shutdown_timeout_ms: 30_000 });
+    const agent = new http.Agent({ keepAlive: true });
+    await Promise.all([1, 2, 3].map(() => get(kask.url('absent'), agent)));
+    kask.signal('SIGTERM');
+    expect(await Promise.race([kask.exited, sleep(10_000, 'still running', { ref: false })])).toBe(0);
+    agent.destroy();
+  });
+
+  it('ends with 1 past its deadline and says what it cut', async () => {
+    await start({ shutdown_timeout_ms: 300 });
+    const uploads = [1, 2].map((each) =>
+      http.request(kask.url(`slow${each}`), { method: 'PUT', headers: { 'content-length': 10 } }),
+    );
+    for (const upload of uploads) upload.on('error', () => undefined).write('01234');
+    await requestsInFlight(kask, 2);
+    kask.signal('SIGTERM');
+    expect(await kask.exited).toBe(1);
+    expect(kask.logs().at(-1)).toMatchObject({
+      level: 'ERROR',
+      msg: 'shut down too slowly: requests in flight were cut',
+      requests: 2,
+    });
+  });
+
+  it('ends while it waits for a Cassandra that is away', async () => {
+    kask = await KaskProcess.start({ cassandra: { hosts: ['127.255.255.1'], local_dc: 'eqiad' } });
+    expect(await kask.stop()).toBe(0);
+  });
+});
+
+describe('a rolling restart under load', () => {
+  it('fails no request of clients that follow readiness', async () => {
+    const { hosts, port, datacenter } = sharedCassandra();
+    const keyspace = await uniqueKeyspace();
+    const cassandra = { hosts, port, local_dc: datacenter, keyspace: keyspace.name };
+    const startPod = (): Promise<KaskProcess> => KaskProcess.start({ cassandra, shutdown_delay_ms: 1_000 });
+    const pods = [await startPod(), await startPod()];
+    const balancer = new Balancer(pods);
+    const load = Array.from({ length: 8 }, (_, client) => balancer.loadOf(client));
+
+    for (const slot of [0, 1]) {
+      await sleep(1_000);
+      const leaving = pods[slot] as KaskProcess;
+      const replacement = startPod();
+      expect(await leaving.stop()).toBe(0);
+      pods[slot] = await replacement;
+    }
+    await sleep(1_000);
+    balancer.stop();
+    await Promise.all(load);
+    await Promise.all(pods.map((pod) => pod.stop()));
+    await keyspace.drop();
+
+    console.log(`rolling restart: ${balancer.requests} requests, ${balancer.failures.length} failures`);
+    expect(balancer.failures).toEqual([]);
+    expect(balancer.requests).toBeGreaterThan(500);
+  });
+});
+
+/** What stands before our pods in production, in small: sends requests to those that were ready when last asked. */
+class Balancer {
+  requests = 0;
+  readonly failures: string[] = [];
+  private ready: KaskProcess[] = [];
+  private running = true;
+  private readonly agent = new http.Agent({ keepAlive: true });
+  private readonly probing: Promise<void>;
+
+  constructor(private readonly pods: KaskProcess[]) {
+    this.ready = [...pods];
+    this.probing = this.followReadiness();
+  }
+
+  /** One client's sessions, written, read and deleted as fast as it is answered. */
+  async loadOf(client: number): Promise<void> {
+    for (let i = 0; this.running; i++) {
+      const key = `client${client}:${i}`;
+      await this.ask('PUT', key, 201, 'value');
+      await this.ask('GET', key, 200);
+      await this.ask('DELETE', key, 204);
+      await this.ask('GET', key, 404);
+    }
+    await this.probing;
+  }
+
+  stop(): void {
+    this.running = false;
+  }
+
+  private async ask(method: string, key: string, expected: number, body?: string): Promise<void> {
+    const pod = this.ready[this.requests++ % this.ready.length] as KaskProcess;
+    const outcome = await send(method, pod.url(key), this.agent, body).catch((error: Error) => error.message);
+    if (outcome !== expected) this.failures.push(`${method}: ${outcome}`);
+  }
+
+  private async followReadiness(): Promise<void> {
+    while (this.running) {
+      const pods = [...this.pods];
+      const answers = await Promise.all(pods.map((pod) => get(`${pod.origin}/healthz/ready`).catch(() => 0)));
+      const ready = pods.filter((_, i) => answers[i] === 200);
+      if (ready.length > 0) this.ready = ready;
+      await sleep(100);
+    }
+  }
+}
+
+function get(url: string, agent?: http.Agent): Promise<number | undefined> {
+  return send('GET', url, agent);
+}
+
+function send(method: string, url: string, agent?: http.Agent, body?: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const sent = http.request(url, { method, agent }, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(answer.statusCode));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+async function requestsInFlight(kask: KaskProcess, count: number): Promise<void> {
+  for (;;) {
+    const { text } = await request(kask.origin).get('/metrics');
+    if (text.includes(`kask_http_requests_in_flight ${count}\n`)) return;
+    await sleep(20);
+  }
+}
+
+async function refusesConnections(kask: KaskProcess): Promise<void> {
+  while ((await get(`${kask.origin}/healthz/live`).catch(() => 'refused')) !== 'refused') await sleep(20);
+}

@@ -1,0 +1,3 @@
+import { KaskProcess } from './kask.js';
+
+afterAll(() => KaskProcess.killAll());
