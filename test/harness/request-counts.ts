@@ -1,0 +1,22 @@
+import type { KaskProcess } from './kask.js';
+
+/** How often the service says it answered what, such as `{ 'GET 200': 3 }`. */
+export async function requestCounts(kask: KaskProcess): Promise<Record<string, number>> {
+  const metrics = await (await fetch(`${kask.origin}/metrics`)).text();
+  const samples = metrics.matchAll(/^http_requests_total\{(.*)\} (\d+)$/gm);
+  return sorted([...samples].map(([, labels = '', count]) => [requestOf(labels), Number(count)]));
+}
+
+/** The same of a list of such requests. */
+export function tally(requests: string[]): Record<string, number> {
+  return sorted(requests.map((request) => [request, requests.filter((other) => other === request).length]));
+}
+
+function requestOf(labels: string): string {
+  const value = (name: string) => new RegExp(`\\b${name}="(.*?)"`).exec(labels)?.[1] ?? '';
+  return `${value('method').toUpperCase()} ${value('code')}`;
+}
+
+function sorted(entries: [string, number][]): Record<string, number> {
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
