@@ -16,13 +16,17 @@ export class BaseUri {
 
   covers(target: string): boolean {
     const path = pathOf(target);
-    return path.startsWith(this.prefix) && !(this.prefix === '/' && OTHER_ENDPOINTS.has(withoutQuery(path)));
+    return path.startsWith(this.prefix) && !(this.prefix === '/' && isOtherEndpoint(path));
   }
 
   /** What follows `base_uri` in a target that it covers, query string and all. */
   rest(target: string): string {
     return pathOf(target).slice(this.prefix.length);
   }
+}
+
+export function isOtherEndpoint(target: string): boolean {
+  return OTHER_ENDPOINTS.has(withoutQuery(pathOf(target)));
 }
 
 export function withoutQuery(target: string): string {

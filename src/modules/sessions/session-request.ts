@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../../problems/problem.js';
-import type { BaseUri } from './base-uri.js';
+import { type BaseUri, isOtherEndpoint } from './base-uri.js';
 import { parseSessionKey } from './session-key.js';
 import { valueParser } from './session-value.js';
 
@@ -13,6 +13,7 @@ declare module 'fastify' {
 }
 
 const ALLOWED = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
+const ALLOWED_ELSEWHERE = ['GET', 'HEAD'];
 
 /** The key of an admitted session request, as a parameter of a controller's method. */
 export const SessionKey = createParamDecorator(
@@ -33,8 +34,7 @@ export function admitSessionRequests(
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (baseUri.covers(request.originalUrl)) admit(request, baseUri);
     // The router knows `base_uri` without its slash, in any spelling.
-    else if (request.is404 || request.routeOptions.url === baseUri.route)
-      throw new Problem('not_found', 'There is nothing at this path');
+    else if (request.is404 || request.routeOptions.url === baseUri.route) throw noRoute(request);
     done();
   });
   fastify.removeAllContentTypeParsers();
@@ -42,11 +42,18 @@ export function admitSessionRequests(
 }
 
 function admit(request: FastifyRequest, baseUri: BaseUri): void {
-  if (!ALLOWED.includes(request.method)) {
-    const detail = `${request.method} is not allowed; ${ALLOWED.join(', ')} are`;
-    throw new Problem('method_not_allowed', detail, { allow: ALLOWED.join(', ') });
-  }
+  if (!ALLOWED.includes(request.method)) throw notAllowed(request.method, ALLOWED);
   request.sessionKey = parseSessionKey(baseUri.rest(request.originalUrl));
   // Values are bytes whatever the client calls them; Fastify would refuse a Content-Type that it cannot parse.
   request.headers['content-type'] = 'application/octet-stream';
+}
+
+function noRoute({ originalUrl, method }: FastifyRequest): Problem {
+  if (isOtherEndpoint(originalUrl)) return notAllowed(method, ALLOWED_ELSEWHERE);
+  return new Problem('not_found', 'There is nothing at this path');
+}
+
+function notAllowed(method: string, allowed: string[]): Problem {
+  const allow = allowed.join(', ');
+  return new Problem('method_not_allowed', `${method} is not allowed; ${allow} are`, { allow });
 }
