@@ -503,11 +503,17 @@ describe('a method', () => {
       for (const rest of ['', '?x', '/x', '%zz']) {
         const answer = await ask({ method, target: target + rest });
         const instance = target + rest.replace(/\?.*/, '');
-        const refused = problem(405, `${method} is not allowed; GET, HEAD, POST, PUT, DELETE are`, instance);
-        expect(told(answer)).toEqual({
-          ...refused,
-          headers: { ...refused.headers, allow: 'GET, HEAD, POST, PUT, DELETE' },
-        });
+        expect(told(answer)).toEqual(notAllowed(method, instance, 'GET, HEAD, POST, PUT, DELETE'));
+      }
+    },
+  );
+
+  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'PURGE'])(
+    '%s is not for the other endpoints',
+    async (method) => {
+      for (const target of ['/healthz', '/healthz/live', '/healthz/ready', '/metrics', '/openapi']) {
+        const answer = await ask({ method, target: `${target}?x`, body: 'not read' });
+        expect(told(answer)).toEqual(notAllowed(method, target, 'GET, HEAD'));
       }
     },
   );
@@ -668,7 +674,7 @@ describe('at the base URI /', () => {
     'keeps %s',
     async (target) => {
       const written = await at({ method: 'POST', target, body: 'overwritten' });
-      expect(told(written)).toEqual(problem(404, NOTHING_HERE, target));
+      expect(told(written)).toEqual(notAllowed('POST', target, 'GET, HEAD'));
       for (const each of [target, `${target}?x`]) {
         const { status, body } = await at({ target: each });
         expect(status).toBe(200);
@@ -764,4 +770,9 @@ function problem(status: keyof typeof TITLES, detail: string, instance: string):
   const length = Buffer.byteLength(`${JSON.stringify(body)}\n`);
   const headers = { ...ALWAYS, 'content-type': 'application/problem+json', 'content-length': String(length) };
   return { status, headers, body };
+}
+
+function notAllowed(method: string, instance: string, allow: string): Told {
+  const refused = problem(405, `${method} is not allowed; ${allow} are`, instance);
+  return { ...refused, headers: { ...refused.headers, allow } };
 }
