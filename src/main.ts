@@ -4,6 +4,7 @@ import { buildInfo } from './build-info.js';
 import { parseCommandLine, USAGE, UsageError } from './command-line.js';
 import { describeSettings, InvalidSettings, loadSettings } from './config/load-settings.js';
 import { createLogger } from './logging.js';
+import { placeOf } from './problems/place-of.js';
 
 /** Exit codes of sysexits.h. */
 const EX_USAGE = 64;
@@ -27,6 +28,10 @@ async function run(argv: string[]): Promise<number> {
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
   const logger = createLogger(settings);
   for (const warning of warnings) logger.warn(warning);
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ reason: placeOf(error) }, 'this should never happen');
+    process.exit(EX_SOFTWARE);
+  });
   // Loaded only now: a mistake in the configuration is told without waiting for the framework.
   const { createApplication } = await import('./application.js');
   const { serve } = await import('./serve.js');

@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StorageError, type StorageErrorKind } from '../modules/storage/storage-error.js';
 import { pathOf, withoutQuery } from '../modules/sessions/base-uri.js';
+import { placeOf } from './place-of.js';
 import { Problem, PROBLEM_CONTENT_TYPE, type ProblemName, PROBLEMS } from './problem.js';
 
 declare module 'fastify' {
@@ -71,12 +72,4 @@ function statusOf(error: unknown): number {
 /** For the log. The message of an error that nobody expected may quote what it choked on, so only its place is told. */
 function whatFailed(error: unknown, problem: Problem): string {
   return problem.problem === 'server_error' ? placeOf(error) : problem.detail;
-}
-
-/** Name, code and stack frames of an error, without its message. */
-export function placeOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
-  const code = 'code' in error ? ` ${String(error.code)}` : '';
-  return [error.name + code, ...frames].join('\n');
 }
