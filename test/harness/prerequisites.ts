@@ -5,7 +5,7 @@ import path from 'node:path';
 /** What Cassandra 5.0 runs on: its other releases of Java are not supported and mostly do not start. */
 const JAVA_RELEASES = [11, 17];
 
-/** Something that has to be installed before the tests can run: the message is the whole story, so no stack. */
+/** Something that has to be there before the tests can run: the message is the whole story, so no stack. */
 export class MissingPrerequisite extends Error {
   override readonly name = 'MissingPrerequisite';
 

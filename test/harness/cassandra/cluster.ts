@@ -91,11 +91,11 @@ export class CassandraCluster {
 
   /** The node keeps its connections and answers nothing, as a long collection or a dying disk does it. */
   freeze(node: CassandraNode): void {
-    node.signal('SIGSTOP');
+    node.freeze();
   }
 
   thaw(node: CassandraNode): void {
-    node.signal('SIGCONT');
+    node.thaw();
   }
 
   /**
@@ -113,7 +113,7 @@ export class CassandraCluster {
     await Promise.all(this.nodes.map((node) => node.exited()));
   }
 
-  /** Runs a statement as superuser through the first node that lives: for what a test needs to be there. */
+  /** Runs a statement as superuser through the first node that is awake: for what a test needs to be there. */
   async execute(cql: string, parameters?: unknown[]): Promise<types.ResultSet> {
     return this.withClient((client) =>
       client.execute(cql, parameters, { prepare: parameters !== undefined }),
@@ -163,8 +163,8 @@ export class CassandraCluster {
   }
 
   private async withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
-    const node = this.nodes.find((each) => each.alive);
-    if (!node) throw new Error('no node of the cluster lives');
+    const node = this.nodes.find((each) => each.awake);
+    if (!node) throw new Error('no node of the cluster is awake');
     return withClient(node.address, this.access, use);
   }
 }

@@ -6,6 +6,7 @@ import { requireMaven } from '../prerequisites.js';
 
 const CACHE = path.resolve(__dirname, '../../../.cache/cassandra-5.0.6');
 const LIBRARY = path.join(CACHE, 'lib');
+const INCOMING = 'incoming-';
 const POM = path.join(__dirname, 'pom.xml');
 // Native code of other systems, which comes along as jars.
 const FOREIGN = /osx|windows/;
@@ -22,12 +23,15 @@ async function fetchJars(): Promise<void> {
   requireMaven();
   process.stderr.write('Fetching Cassandra 5.0.6 with Maven, once (66 MB) …\n');
   mkdirSync(CACHE, { recursive: true });
-  const incoming = mkdtempSync(path.join(CACHE, 'incoming-'));
+  const incoming = mkdtempSync(path.join(CACHE, INCOMING));
   try {
     await copyDependencies(incoming);
-    publish(incoming);
+    renameSync(incoming, LIBRARY);
+  } catch (error) {
+    // Another run may have been quicker, and its library is as good as ours.
+    if (!existsSync(LIBRARY)) throw error;
   } finally {
-    rmSync(incoming, { recursive: true, force: true });
+    removeIncoming(incoming);
   }
 }
 
@@ -41,11 +45,9 @@ async function copyDependencies(folder: string): Promise<void> {
   });
 }
 
-/** Another run may have been quicker: its library is as good as ours. */
-function publish(incoming: string): void {
-  try {
-    renameSync(incoming, LIBRARY);
-  } catch (error) {
-    if (!existsSync(LIBRARY)) throw error;
-  }
+/** Once there is a library, nobody needs what others are fetching, or left when they were interrupted. */
+function removeIncoming(own: string): void {
+  const others = readdirSync(CACHE).filter((file) => file.startsWith(INCOMING));
+  const folders = existsSync(LIBRARY) ? others.map((file) => path.join(CACHE, file)) : [own];
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }

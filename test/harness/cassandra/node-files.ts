@@ -120,14 +120,14 @@ const smallCaches = {
   concurrent_counter_writes: 2,
 };
 
-/** Roles and grants are looked up anew after 2 s, so that a test sees a change of them soon. */
+/**
+ * Nodes look roles and grants up anew every 2 s: a test sees a change of them soon. The superuser's are read at
+ * QUORUM over all datacenters, any other role's at LOCAL_QUORUM: a service under test should not be superuser.
+ */
 const passwordAuthentication = {
   authenticator: 'PasswordAuthenticator',
   authorizer: 'CassandraAuthorizer',
   role_manager: 'CassandraRoleManager',
-  roles_validity: '2s',
-  permissions_validity: '2s',
-  credentials_validity: '2s',
 };
 
 /** Clients have to show a certificate of our CA; nodes talk to each other in clear. */

@@ -14,6 +14,7 @@ export class CassandraNode {
   readonly address: string;
   readonly datacenter: string;
   private child?: ChildProcess;
+  private frozen = false;
 
   constructor(
     plan: NodePlan,
@@ -34,6 +35,11 @@ export class CassandraNode {
     return this.child?.pid !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
+  /** Whether it is worth talking to. */
+  get awake(): boolean {
+    return this.alive && !this.frozen;
+  }
+
   /** Starts the process and does not wait for it to serve. */
   spawn(onExit: () => void): void {
     if (this.alive) throw new Error(`${this.name} runs already`);
@@ -45,6 +51,7 @@ export class CassandraNode {
       detached: true,
       stdio: ['ignore', output, output],
     });
+    this.frozen = false;
     this.child.once('exit', onExit).on('error', () => undefined);
     this.child.unref();
     closeSync(output);
@@ -53,6 +60,16 @@ export class CassandraNode {
   signal(signal: NodeJS.Signals): void {
     if (!this.alive) throw new Error(`${this.name} does not run`);
     this.child?.kill(signal);
+  }
+
+  freeze(): void {
+    this.signal('SIGSTOP');
+    this.frozen = true;
+  }
+
+  thaw(): void {
+    this.signal('SIGCONT');
+    this.frozen = false;
   }
 
   async exited(): Promise<void> {

@@ -1,3 +1,4 @@
+import { MissingPrerequisite } from '../prerequisites.js';
 import { CassandraCluster } from './cluster.js';
 import { CQL_PORT } from './loopback.js';
 import { withClient } from './node-client.js';
@@ -43,6 +44,9 @@ async function datacenterOfRunning(environment: NodeJS.ProcessEnv): Promise<stri
     );
     return found.first().data_center as string;
   } catch (error) {
-    throw new Error(`KASK_TEST_CASSANDRA names ${host}:${port}, which does not serve: ${String(error)}`);
+    const [reason] = String(error).split('\n');
+    throw new MissingPrerequisite(
+      `KASK_TEST_CASSANDRA names ${host}:${port}, which does not serve: ${reason}`,
+    );
   }
 }
