@@ -10,14 +10,17 @@ export function encodeRecord(value: Buffer, expiresAt: number): Buffer {
   return record;
 }
 
+export function valueOf(record: Buffer): Buffer {
+  return record.subarray(HEADER_BYTES);
+}
+
 export function expiryOf(record: Buffer): number {
   return Number(record.readBigUInt64BE());
 }
 
-/** The value, or undefined if it is expired. */
-export function decodeRecord(record: Buffer, now: number): Buffer | undefined {
+export function isExpired(record: Buffer, now: number): boolean {
   const expiresAt = expiryOf(record);
-  return expiresAt === NEVER || now < expiresAt ? record.subarray(HEADER_BYTES) : undefined;
+  return expiresAt !== NEVER && expiresAt <= now;
 }
 
 /** Sorts by time, then by session. Without a session: before every entry of that time. */
@@ -26,5 +29,5 @@ export function expiryKey(expiresAt: number, session: Buffer = Buffer.alloc(0)):
 }
 
 export function sessionOfExpiryKey(key: Buffer): Buffer {
-  return key.subarray(HEADER_BYTES);
+  return valueOf(key);
 }
