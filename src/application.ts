@@ -32,7 +32,8 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
     AppModule.with(settings, logger, baseUri.route),
     adapter,
     {
-      bufferLogs: true,
+      // What fails while it is put together is thrown, and told in one line by main.ts.
+      logger: false,
       bodyParser: false,
       abortOnError: false,
     },
