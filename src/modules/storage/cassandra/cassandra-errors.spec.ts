@@ -182,7 +182,10 @@ describe('fromDriverError', () => {
   it('has an outcome for every code that the driver knows', () => {
     const ours = ['syntaxError', 'configError', 'alreadyExists', 'protocolError', 'functionFailure'];
     const never = ['truncateError', 'clientWriteFailure'];
-    const others = Object.entries(code).filter(([, number]) => {
+    const numbers = Object.entries(code).filter(
+      (each): each is [string, number] => typeof each[1] === 'number',
+    );
+    const others = numbers.filter(([, number]) => {
       const told = fromDriverError(response(number));
       return !(told instanceof StorageError);
     });
