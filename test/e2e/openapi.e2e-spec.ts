@@ -272,6 +272,31 @@ describe('openapi_spec', () => {
   }
 });
 
+describe('docs/problems.md', () => {
+  it('has each problem of the table, with its status, type and title, and no other', () => {
+    const text = readFileSync(path.resolve(__dirname, '../../docs/problems.md'), 'utf8');
+    const rows = text.split('\n').filter((line) => /^\| \d/.test(line));
+    const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+    const documented = cells.map(([, status, type, title]) => [status, type, title]);
+    const table = Object.entries(PROBLEMS).map(([name, { status, title }]) => [
+      String(status),
+      `\`${name}\``,
+      title,
+    ]);
+    expect(documented).toEqual(table);
+    for (const [, , , , when, advice] of cells) expect([when, advice]).not.toContain('');
+  });
+
+  it('shows a document as it is', async () => {
+    const text = readFileSync(path.resolve(__dirname, '../../docs/problems.md'), 'utf8');
+    const [, example = ''] = /```json\n(.*?)```/s.exec(text) ?? [];
+    const { instance } = JSON.parse(example) as { instance: string };
+    expect(JSON.parse((await exchange(kask.origin, { target: instance })).body.toString())).toEqual(
+      JSON.parse(example),
+    );
+  });
+});
+
 async function perform({ away: isAway, stored, ...request }: Case): Promise<RawAnswer> {
   const { origin } = isAway ? away : kask;
   if (stored !== undefined) await exchange(origin, { method: 'PUT', target: request.target, body: stored });
