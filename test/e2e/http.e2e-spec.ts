@@ -684,6 +684,18 @@ describe('at the base URI /', () => {
   );
 });
 
+// The default. Where localhost has two addresses Fastify would listen on both, by a second server without our handlers.
+describe('at localhost', () => {
+  it('listens on 127.0.0.1 alone', async () => {
+    const local = await KaskProcess.start({ storage: 'embedded', listen_address: 'localhost' });
+    expect(local.origin).toMatch(/^http:\/\/127\.0\.0\.1:/);
+    expect((await exchange(local.origin, { target: '/healthz' })).status).toBe(200);
+    const other = RawConnection.open(local.origin.replace('127.0.0.1', '[::1]'));
+    await expect(other).rejects.toThrow(/ECONNREFUSED|EADDRNOTAVAIL|EAFNOSUPPORT/);
+    await local.stop();
+  });
+});
+
 describe('with a certificate', () => {
   const certificates = createCertificates({ addresses: ['127.0.0.1'] });
   const ca = readFileSync(certificates.ca);

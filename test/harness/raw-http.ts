@@ -70,7 +70,8 @@ export class RawConnection {
 
   static async open(origin: string, ca?: Buffer): Promise<RawConnection> {
     const { hostname, port, protocol } = new URL(origin);
-    const options = { host: hostname, port: Number(port), allowHalfOpen: true };
+    const host = hostname.replace(/^\[(.*)\]$/, '$1');
+    const options = { host, port: Number(port), allowHalfOpen: true };
     const socket = protocol === 'https:' ? connectTls({ ...options, ca }) : connect(options);
     await new Promise((resolve, reject) => {
       socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', resolve);
