@@ -208,6 +208,15 @@ describe('explain', () => {
     );
   });
 
+  it('tells what OpenSSL says without where it says it', () => {
+    const message = '808C:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:record.c:350:\n';
+    const error = Object.assign(new Error(message), {
+      library: 'SSL routines',
+      reason: 'wrong version number',
+    });
+    expect(explain(noHost({ 'a:9042': error }))).toBe('a:9042: TLS: wrong version number');
+  });
+
   it('tells that no name could be resolved', () => {
     expect(explain(new errors.NoHostAvailableError({}, 'No host could be resolved'))).toBe(
       'No host could be resolved',

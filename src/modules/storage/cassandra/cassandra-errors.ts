@@ -84,7 +84,9 @@ function isOfConnection(error: unknown): error is Error {
 }
 
 function sayingOf(error: unknown): string {
-  if (error instanceof Error) return error.message;
+  // OpenSSL's message is one of addresses and source lines around this.
+  if (error instanceof Error)
+    return 'library' in error && 'reason' in error ? `TLS: ${String(error.reason)}` : error.message;
   return typeof error === 'string' ? error : 'no answer';
 }
 

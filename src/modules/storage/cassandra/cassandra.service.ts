@@ -97,9 +97,16 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
       this.client = client;
       this.watch(client);
     } catch (error) {
-      this.away = error instanceof StorageError ? error : notConnected(explain(error));
+      this.away = error instanceof StorageError ? error : notConnected(this.whyNot(error));
       this.logger.debug({ msg: 'connecting to Cassandra failed', reason: this.away.message });
     }
+  }
+
+  /** A node that wants TLS hangs up without a word on who speaks in clear. */
+  private whyNot(error: unknown): string {
+    const said = explain(error);
+    const hungUp = /ECONNRESET|Socket was closed/.test(said);
+    return hungUp && !this.settings.tls ? `${said} (cassandra.tls is not set: do the nodes want TLS?)` : said;
   }
 
   private async connect(): Promise<Client> {
