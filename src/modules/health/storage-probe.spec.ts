@@ -102,4 +102,19 @@ describe('StorageProbe', () => {
     await jest.advanceTimersByTimeAsync(5_000);
     expect(lines.slice(3)).toEqual([{ msg: 'storage serves again' }]);
   });
+
+  it('tells another reason soon, and no more than six times a minute', async () => {
+    const refuseFor = (reason: string) => () => Promise.reject(new StorageError('unavailable', reason));
+    await probe.onApplicationBootstrap();
+    store.answer = refuseFor('away');
+    await jest.advanceTimersByTimeAsync(3_000);
+    store.answer = refuseFor('no table');
+    await jest.advanceTimersByTimeAsync(30_000);
+    expect(lines.map((line) => line.reason)).toEqual(['away', 'no table']);
+
+    let probes = 0;
+    store.answer = () => refuseFor(`reason ${++probes}`)();
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(lines.length).toBeLessThanOrEqual(2 + 6);
+  });
 });

@@ -8,6 +8,8 @@ const INTERVAL_MS = 1_000;
 /** A probe that takes longer counts as failed: who asks gets an answer within a second whatever the cluster does. */
 const TIMEOUT_MS = 900;
 const REMIND_MS = 60_000;
+/** Another reason is news, such as a missing table once Cassandra is there; but reasons may alternate. */
+const NEWS_MS = 10_000;
 
 export type StorageState = { up: true } | { up: false; reason: string };
 
@@ -21,7 +23,7 @@ const LATE: StorageState = { up: false, reason: `no answer within ${TIMEOUT_MS} 
 export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private underWay: Promise<StorageState> | undefined;
-  private told = { up: true, at: 0 };
+  private told = { reason: '', at: 0 };
   state: StorageState = { up: false, reason: 'storage was not asked yet' };
 
   constructor(
@@ -66,10 +68,18 @@ export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   private tell(state: StorageState, now: number): void {
-    if (state.up === this.told.up && (state.up || now - this.told.at < REMIND_MS)) return;
+    const reason = state.up ? '' : state.reason;
+    if (!this.isNews(reason, now)) return;
     if (state.up) this.logger.info({ msg: 'storage serves again' });
-    else this.logger.error({ msg: 'storage does not serve', reason: state.reason });
-    this.told = { up: state.up, at: now };
+    else this.logger.error({ msg: 'storage does not serve', reason });
+    this.told = { reason, at: now };
+  }
+
+  /** No reason is "it serves". */
+  private isNews(reason: string, now: number): boolean {
+    const { reason: told, at } = this.told;
+    if (reason === '' || told === '') return reason !== told;
+    return now - at >= (reason === told ? REMIND_MS : NEWS_MS);
   }
 }
 
