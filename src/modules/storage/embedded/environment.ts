@@ -16,6 +16,8 @@ const OPTIONS: RootDatabaseOptions & { permissionsMode: number } = {
   keyEncoding: 'binary',
   encoding: 'binary',
   maxDbs: 2,
+  // Of address space, not of disk or memory. A file that outgrows its map is mapped once more, and the old map stays.
+  mapSize: 64 * 1024 ** 3,
   noSubdir: false, // else LMDB takes a name with a dot in it for a file
   permissionsMode: 0o600, // a session is a credential
   // Otherwise a commit is visible, and its promise resolved, before it is on disk.
