@@ -1,0 +1,337 @@
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { open } from 'lmdb';
+import { KaskProcess, type KaskOptions } from '../harness/kask.js';
+import { asProcessOne, onSmallDisk } from '../harness/small-disk.js';
+import { readSystemCalls, tracing } from '../harness/system-calls.js';
+
+const CANNOT_START = 70;
+
+describe('the embedded store', () => {
+  let directory: string;
+  const started: KaskProcess[] = [];
+  beforeEach(() => (directory = mkdtempSync(path.join(tmpdir(), 'kask-embedded-'))));
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((kask) => kask.kill()));
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const settings = (more: Record<string, unknown>): Record<string, unknown> => ({
+    storage: 'embedded',
+    embedded: { path: directory },
+    ...more,
+  });
+  const spawn = (more: Record<string, unknown> = {}, options: KaskOptions = {}): KaskProcess => {
+    const kask = KaskProcess.spawn(settings(more), options);
+    started.push(kask);
+    return kask;
+  };
+  const start = async (
+    more: Record<string, unknown> = {},
+    options: KaskOptions = {},
+  ): Promise<KaskProcess> => {
+    const kask = await KaskProcess.start(settings(more), options);
+    started.push(kask);
+    return kask;
+  };
+
+  describe('durability', () => {
+    it('answers a write after its commit has reached the disk', async () => {
+      const file = path.join(directory, 'system-calls');
+      const calls = ['openat', 'fdatasync', 'pwrite64', 'write', 'writev'];
+      const kask = await start({}, { under: tracing(calls, file) });
+      for (let i = 0; i < 5; i++) expect(await put(kask, `key${i}`, 'value')).toBe(201);
+      expect(await remove(kask, 'key0')).toBe(204);
+      process.kill(childOf(kask), 'SIGTERM');
+      await kask.exited;
+
+      const traced = readSystemCalls(file);
+      // LMDB writes the root of the new state last, through a descriptor whose writes end when they are on disk.
+      const root = descriptorOf(traced, /data\.mdb", O_WRONLY\|O_DSYNC/);
+      const steps = traced.flatMap(({ moment, text }) => {
+        if (moment === 'ended' && /^fdatasync\(\d+<.*data\.mdb>\)\s+= 0/.test(text)) return ['pages'];
+        if (moment === 'ended' && text.startsWith(`pwrite64(${root}<`)) return ['root'];
+        if (moment === 'began' && /^writev?\(.*"HTTP\/1\.1 20[14]/.test(text)) return ['answer'];
+        return [];
+      });
+      expect(steps.slice(steps.indexOf('answer') - 2)).toEqual(
+        Array.from({ length: 6 }, () => ['pages', 'root', 'answer']).flat(),
+      );
+    }, 60_000);
+
+    it('keeps a value of 8 MiB and a key of 1,024 bytes over kill -9', async () => {
+      const key = '\u{1F511}'.repeat(256);
+      const value = Buffer.alloc(8 * 1024 * 1024, 'all of it ');
+      const kask = await start();
+      expect(await put(kask, key, value)).toBe(201);
+      await kask.kill();
+      expect((await get(await start(), key))?.equals(value)).toBe(true);
+    });
+
+    it('lets nobody but its user read the files', async () => {
+      const data = path.join(directory, 'data');
+      await start({ embedded: { path: data } });
+      const modes = ['.', ...readdirSync(data)].map((name) => statSync(path.join(data, name)).mode & 0o777);
+      expect(modes).toEqual([0o700, 0o600, 0o600]);
+    });
+  });
+
+  describe('a full disk', () => {
+    const MEBIBYTES = 16;
+    const value = Buffer.alloc(20_000, 'x');
+
+    /** Stores values, by eight at once and then one by one, until none is taken; resolves with their keys. */
+    async function fill(kask: KaskProcess): Promise<string[]> {
+      const keys: string[] = [];
+      for (const atOnce of [8, 1]) {
+        for (let taken = atOnce; taken > 0;) {
+          const batch = Array.from({ length: atOnce }, (_, i) => `key${keys.length}-${i}`);
+          const answers = await Promise.all(batch.map((key) => put(kask, key, value)));
+          const stored = batch.filter((_key, i) => answers[i] === 201);
+          expect(answers.filter((status) => status === 503)).toHaveLength(atOnce - stored.length);
+          keys.push(...stored);
+          taken = stored.length;
+        }
+      }
+      return keys;
+    }
+
+    it('is told, keeps what was stored, and is left again by deletes', async () => {
+      const kask = await start({}, { under: onSmallDisk(directory, MEBIBYTES) });
+      const keys = await fill(kask);
+      expect(keys.length * value.length).toBeGreaterThan((MEBIBYTES / 2) * 1024 * 1024);
+
+      const refusal = await fetch(kask.url('one more'), { method: 'PUT', body: value });
+      expect(refusal.status).toBe(503);
+      expect(refusal.headers.get('retry-after')).toBe('1');
+      const { type, detail } = (await refusal.json()) as Record<string, string>;
+      expect(type).toBe('https://www.mediawiki.org/wiki/Kask/errors/unavailable');
+      expect(detail).toContain('the disk of the embedded store is full');
+      expect(kask.logs().find(({ level }) => level === 'ERROR')?.reason).toBe(detail);
+      expect((await fetch(`${kask.origin}/healthz/ready`)).status).toBe(200);
+
+      for (const key of keys) expect((await get(kask, key))?.equals(value)).toBe(true);
+      for (const key of keys.slice(0, 100)) expect(await remove(kask, key)).toBe(204);
+      for (const key of keys.slice(0, 50)) expect(await put(kask, key, value)).toBe(201);
+      expect(kask.stderr).toBe('');
+    }, 60_000);
+
+    it('is left again by expiry', async () => {
+      const kask = await start({ default_ttl: 3 }, { under: onSmallDisk(directory, MEBIBYTES) });
+      await fill(kask);
+      await until(async () => (await metric(kask, 'kask_embedded_sessions')) === 0);
+      expect(await put(kask, 'key', value)).toBe(201);
+      expect(kask.stderr).toBe('');
+    }, 60_000);
+
+    it('leaves files that serve on a larger disk', async () => {
+      const kask = await start({}, { under: onSmallDisk(directory, MEBIBYTES) });
+      const keys = await fill(kask);
+      const larger = path.join(directory, 'larger');
+      mkdirSync(larger);
+      copyFileSync(`/proc/${kask.pid}/root${directory}/data.mdb`, path.join(larger, 'data.mdb'));
+      await kask.kill();
+      const moved = await start({ embedded: { path: larger } });
+      for (const key of keys) expect((await get(moved, key))?.equals(value)).toBe(true);
+      expect(await put(moved, 'one more', value)).toBe(201);
+    }, 60_000);
+  });
+
+  describe('a second process', () => {
+    it('is refused in one line, and leaves the first unharmed', async () => {
+      const first = await start();
+      expect(await put(first, 'key', 'before')).toBe(201);
+      const second = spawn();
+      expect(await second.exited).toBe(CANNOT_START);
+      expect(second.stderr).toMatch(
+        new RegExp(`^kask: the embedded store in ${directory} is in use by process ${first.pid}\\b.*\\n$`),
+      );
+      expect(second.stdout).toBe('');
+      expect(await put(first, 'key', 'after')).toBe(201);
+      await first.kill();
+      expect(String(await get(await start(), 'key'))).toBe('after');
+    });
+
+    it('is refused also when both are process 1 of their containers', async () => {
+      const first = await start({}, { under: asProcessOne() });
+      const second = spawn({}, { under: asProcessOne() });
+      expect(await second.exited).toBe(CANNOT_START);
+      expect(second.stderr).toContain(`${directory} is in use by process 1`);
+      expect(await put(first, 'key', 'value')).toBe(201);
+    });
+
+    it.each([1, 2, 3])('is one of two that start at once: time %i', async () => {
+      const both = [spawn(), spawn()];
+      const loser = await Promise.race(both.map((kask) => kask.exited.then(() => kask)));
+      expect(loser.stderr).toContain('is in use by process');
+      const winner = both.find((kask) => kask !== loser);
+      expect(await winner?.waitForLog(({ msg }) => msg === 'listening')).toBeDefined();
+    });
+  });
+
+  describe('expiry', () => {
+    it('comes with its second, while the service runs and while it does not', async () => {
+      let kask = await start({ default_ttl: 2 });
+      const sent = Date.now();
+      expect(await put(kask, 'key', 'short-lived')).toBe(201);
+      const stored = Date.now();
+      await sleep(sent + 1_900 - Date.now());
+      expect(await get(kask, 'key')).toBeDefined();
+      await sleep(stored + 2_001 - Date.now());
+      expect(await get(kask, 'key')).toBeUndefined();
+
+      expect(await put(kask, 'down', 'expires while nobody looks')).toBe(201);
+      await kask.kill();
+      await sleep(2_001);
+      kask = await start();
+      expect(await get(kask, 'down')).toBeUndefined();
+      await until(async () => (await metric(kask, 'kask_embedded_sessions')) === 0);
+    });
+
+    it('is cleared away while requests are served, and leaves what lives on', async () => {
+      const brief = await start({ default_ttl: 2 });
+      const keys = Array.from({ length: 3_000 }, (_, i) => `key${i}`);
+      await putAll(brief, keys);
+      await brief.stop();
+
+      const lasting = await start({ default_ttl: 0 });
+      for (const key of ['key0', 'new']) expect(await put(lasting, key, 'for good')).toBe(201);
+      const swept = async (): Promise<boolean> => (await metric(lasting, 'kask_embedded_sessions')) === 2;
+      await until(swept, async () => {
+        expect(String(await get(lasting, 'key0'))).toBe('for good');
+        expect(await put(lasting, 'new', 'for good')).toBe(201);
+      });
+      expect(await metric(lasting, 'kask_embedded_expired_total')).toBeGreaterThan(0);
+      for (const key of ['key0', 'new']) expect(String(await get(lasting, key))).toBe('for good');
+      for (const key of keys.slice(1, 20)) expect(await get(lasting, key)).toBeUndefined();
+    });
+
+    it('does not hold up a shutdown', async () => {
+      const kask = await start({ default_ttl: 1 });
+      await putAll(
+        kask,
+        Array.from({ length: 5_000 }, (_, i) => `key${i}`),
+      );
+      await until(async () => (await metric(kask, 'kask_embedded_expired_total')) > 0);
+      expect(await kask.stop()).toBe(0);
+      expect(kask.stderr).toBe('');
+    });
+  });
+
+  describe('a path that it cannot use', () => {
+    const refused = async (kask: KaskProcess): Promise<string> => {
+      expect(await kask.exited).toBe(CANNOT_START);
+      expect(kask.stdout).toBe('');
+      expect(kask.stderr).toMatch(
+        /^kask: the embedded store in .*\(embedded\.path has to name a directory .*\)\n$/,
+      );
+      return kask.stderr;
+    };
+
+    it('is a file', async () => {
+      const file = path.join(directory, 'file');
+      writeFileSync(file, '');
+      expect(await refused(spawn({ embedded: { path: file } }))).toContain(
+        `${file} cannot be opened: EEXIST`,
+      );
+      expect(await refused(spawn({ embedded: { path: path.join(file, 'below') } }))).toContain('ENOTDIR');
+    });
+
+    it('is not writable', async () => {
+      const readOnly = 'mount -t tmpfs -o ro tmpfs "$0" && exec "$@"';
+      const under = onSmallDisk(directory, 1).map((word) => (word.startsWith('mount ') ? readOnly : word));
+      expect(await refused(spawn({}, { under }))).toContain('Read-only file system');
+    });
+
+    it.each([
+      ['text', Buffer.from('not a database')],
+      ['zeros', Buffer.alloc(8_192)],
+    ])('has a foreign data.mdb, of %s', async (_, content) => {
+      const file = path.join(directory, 'data.mdb');
+      writeFileSync(file, content);
+      expect(await refused(spawn())).toContain('its data.mdb is not a file of this store');
+      expect(readFileSync(file).equals(content)).toBe(true);
+    });
+
+    it('has the format of another version', async () => {
+      const other = open<Buffer, Buffer>({
+        path: directory,
+        noSubdir: false,
+        keyEncoding: 'binary',
+        encoding: 'binary',
+      });
+      await other.put(Buffer.from('format'), Buffer.from('2'));
+      await other.close();
+      expect(await refused(spawn())).toContain(
+        'has format 2, and this version of the service reads format 1',
+      );
+    });
+
+    it('may have a dot in its name', async () => {
+      const kask = await start({ embedded: { path: path.join(directory, 'sessions.d') } });
+      expect(await put(kask, 'key', 'value')).toBe(201);
+    });
+  });
+});
+
+async function put(kask: KaskProcess, key: string, body: string | Buffer): Promise<number> {
+  const response = await fetch(kask.url(key), { method: 'PUT', body });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function putAll(kask: KaskProcess, keys: string[]): Promise<void> {
+  for (let i = 0; i < keys.length; i += 100)
+    await Promise.all(keys.slice(i, i + 100).map((key) => put(kask, key, 'value')));
+}
+
+async function remove(kask: KaskProcess, key: string): Promise<number> {
+  return (await fetch(kask.url(key), { method: 'DELETE' })).status;
+}
+
+async function get(kask: KaskProcess, key: string): Promise<Buffer | undefined> {
+  const response = await fetch(kask.url(key));
+  const body = Buffer.from(await response.arrayBuffer());
+  if (response.status === 404) return undefined;
+  expect(response.status).toBe(200);
+  return body;
+}
+
+async function metric(kask: KaskProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${kask.origin}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+}
+
+async function until(
+  isSo: () => Promise<boolean>,
+  meanwhile: () => Promise<void> = () => sleep(50),
+): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error('it did not come to that');
+    await meanwhile();
+  }
+}
+
+/** The service, where it was started by a tracer. */
+function childOf(kask: KaskProcess): number {
+  return Number(readFileSync(`/proc/${kask.pid}/task/${kask.pid}/children`, 'utf8').trim());
+}
+
+function descriptorOf(traced: { text: string }[], opening: RegExp): string {
+  const opened = traced.find(
+    ({ text }) => text.startsWith('openat(') && opening.test(text) && / = \d+</.test(text),
+  );
+  return / = (\d+)</.exec(opened?.text ?? '')?.[1] ?? 'none';
+}
