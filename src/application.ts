@@ -75,9 +75,13 @@ function nodeServer(tls: Settings['tls']): { http: HttpOptions } | { https: Http
   return { https: { requireHostHeader, cert: readFileSync(tls.cert), key: readFileSync(tls.key) } };
 }
 
-/** Node answers what it does not expect with a bare 417; a server may also ignore it (RFC 9110 section 10.1.1). */
+/**
+ * Node would say 100 before we have looked at the request, and answer an expectation that it does not know with a bare
+ * 417; a server may also ignore it (RFC 9110 section 10.1.1).
+ */
 function answerEveryExpectation({ server }: FastifyInstance): void {
-  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  for (const event of ['checkContinue', 'checkExpectation'])
+    server.on(event, (request, response) => server.emit('request', request, response));
 }
 
 function setHeaders(fastify: FastifyInstance, readiness: Readiness): void {

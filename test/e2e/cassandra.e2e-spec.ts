@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client, type types } from 'cassandra-driver';
 import request from 'supertest';
+import { eventually } from '../harness/cassandra/poll.js';
 import { sharedCassandra } from '../harness/cassandra/shared.js';
 import { CqlProxy, type Execution } from '../harness/cql-proxy.js';
 import { KaskProcess, type LogLine } from '../harness/kask.js';
@@ -236,9 +237,10 @@ it('connections that break again and again end no process, and are not left behi
       await new Promise((resolve) => setTimeout(resolve, 20 + ((cuts * 37) % 500)));
       proxy.cut();
     }
-    await untilReady(service);
-    await request(service.origin).get(service.path('key')).expect(404);
-    expect(proxy.connections).toBe(await metric(service, 'kask_cassandra_connections'));
+    await eventually(async () => {
+      await request(service.origin).get(service.path('key')).expect(404);
+      expect(proxy.connections).toBe(await metric(service, 'kask_cassandra_connections'));
+    }, 10_000);
   } finally {
     await proxy.stop();
   }

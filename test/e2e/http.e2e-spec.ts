@@ -215,6 +215,17 @@ describe('a value', () => {
     },
   );
 
+  it.each([
+    ['is too large', `${BASE}expected`, { 'Content-Length': String(MAX_VALUE_BYTES + 1) }, 413],
+    ['has no good key', `${BASE}%zz`, { 'Content-Length': '11' }, 400],
+    ['is nowhere', '/nowhere', { 'Content-Length': '11' }, 404],
+  ])('is not asked for if the request %s', async (_, target, framing, status) => {
+    const connection = await open();
+    connection.send(requestBytes({ method: 'PUT', target, headers: { Expect: '100-continue', ...framing } }));
+    expect((await connection.answer('PUT')).status).toBe(status);
+    connection.destroy();
+  });
+
   it('is stored whatever else the client expects', async () => {
     expect((await post('expecting', 'x', { Expect: 'the-moon' })).status).toBe(201);
     expect(told(await get('expecting'))).toEqual(value('x'));

@@ -206,6 +206,6 @@ function raw(kask: KaskProcess, bytes: string): Promise<Reaction> {
 /** The one member of a problem that may hold the path of the request. */
 function withoutInstance(body: string): string {
   if (!body.startsWith('{')) return body;
-  const { instance: _, ...rest } = JSON.parse(body) as Record<string, unknown>;
+  const { instance: _instance, ...rest } = JSON.parse(body) as Record<string, unknown>;
   return JSON.stringify(rest);
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../../problems/problem.js';
 import { type BaseUri, isOtherEndpoint } from './base-uri.js';
 import { parseSessionKey } from './session-key.js';
-import { valueParser } from './session-value.js';
+import { continueIfItFits, valueParser } from './session-value.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -37,6 +37,7 @@ export function admitSessionRequests(
     else if (request.is404 || request.routeOptions.url === baseUri.route) throw noRoute(request);
     done();
   });
+  fastify.addHook('preParsing', continueIfItFits(maxValueBytes));
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', valueParser(maxValueBytes));
 }

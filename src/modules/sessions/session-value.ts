@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { finished } from 'node:stream';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyRequest, preParsingHookHandler } from 'fastify';
 import { Problem } from '../../problems/problem.js';
 
 /**
@@ -12,10 +12,23 @@ const LINGER_MS = 5_000;
 /** Reads a request body as bytes, up to a limit: Fastify's content type parser for every content type. */
 export function valueParser(maxBytes: number) {
   return (request: FastifyRequest, body: IncomingMessage): Promise<Buffer> => {
-    if (Number(request.headers['content-length'] ?? 0) > maxBytes)
-      return Promise.reject(refuse(body, maxBytes));
-    return readValue(body, maxBytes);
+    return declaredBytes(request) > maxBytes
+      ? Promise.reject(refuse(body, maxBytes))
+      : readValue(body, maxBytes);
   };
+}
+
+/** Who asks before he sends (RFC 9110 section 10.1.1) is told to go on only if his value will be read. */
+export function continueIfItFits(maxBytes: number): preParsingHookHandler {
+  return (request, reply, payload, done) => {
+    const asks = request.headers.expect?.toLowerCase() === '100-continue';
+    if (asks && declaredBytes(request) <= maxBytes) reply.raw.writeContinue();
+    done(null, payload);
+  };
+}
+
+function declaredBytes(request: FastifyRequest): number {
+  return Number(request.headers['content-length'] ?? 0);
 }
 
 function readValue(body: IncomingMessage, maxBytes: number): Promise<Buffer> {
