@@ -20,7 +20,7 @@ const OPTIONS: RootDatabaseOptions & { permissionsMode: number } = {
   mapSize: 64 * 1024 ** 3,
   noSubdir: false, // else LMDB takes a name with a dot in it for a file
   permissionsMode: 0o600, // a session is a credential
-  // Otherwise a commit is visible, and its promise resolved, before it is on disk.
+  // Otherwise what a commit wrote can be read before it is on disk, and lmdb promises no more than that.
   overlappingSync: false,
   // Otherwise lmdb keeps a promise of its own for each turn of the event loop; when a commit fails nobody handles it
   // and the process dies. What belongs together is in one batch or transaction anyway.
