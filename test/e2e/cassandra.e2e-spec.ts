@@ -231,7 +231,7 @@ describe('on the wire', () => {
 it('connections that break again and again end no process, and are not left behind', async () => {
   const proxy = await CqlProxy.start(hosts[0] as string, port);
   try {
-    const service = await start({ hosts: ['127.0.0.1'], port: proxy.port });
+    const service = await start({ hosts: ['127.0.0.1'], port: proxy.port, connect_timeout_ms: 1000 });
     // At any moment of the driver's way back; left to itself, it ends the process within 6 s.
     for (let cuts = 0; cuts < 45; cuts++) {
       await new Promise((resolve) => setTimeout(resolve, 20 + ((cuts * 37) % 500)));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { PeerCertificate } from 'node:tls';
 import { type ClientOptions, errors, policies, type types } from 'cassandra-driver';
 import type { CassandraSettings } from '../../../config/settings.js';
+import type { LocalDatacenterPolicy } from './local-datacenter.js';
 import { checkNode } from './node-identity.js';
 
 /** How long a node that is away may stay unnoticed when it is back, in ms. The driver's default grows to 10 minutes. */
@@ -14,11 +15,10 @@ const PROTOCOL_VERSION = 4;
 /** The driver's options for our cluster; `coordinators` tells which nodes may be asked. */
 export function clientOptions(
   settings: CassandraSettings,
-  contactPoints: string[],
-  coordinators: policies.loadBalancing.DCAwareRoundRobinPolicy,
+  coordinators: LocalDatacenterPolicy,
 ): ClientOptions {
   return {
-    contactPoints,
+    contactPoints: coordinators.contactPoints,
     ...connectionOptions(settings),
     pooling: { heartBeatInterval: HEARTBEAT_MS },
     policies: {
@@ -53,7 +53,7 @@ function connectionOptions(settings: CassandraSettings): ClientOptions {
     protocolOptions: { port: settings.port, maxVersion: PROTOCOL_VERSION },
     ...(settings.authentication && { credentials: { ...settings.authentication } }),
     ...(settings.tls && { sslOptions: tlsOptions(settings.tls, settings.hosts) }),
-    socketOptions: { connectTimeout: settings.connect_timeout_ms, readTimeout: settings.query_timeout_ms },
+    socketOptions: { connectTimeout: settings.connect_timeout_ms, readTimeout: settings.connect_timeout_ms },
   };
 }
 

@@ -24,7 +24,6 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private readonly settings: CassandraSettings;
   private readonly stopped = new AbortController();
   private client: Client | undefined;
-  private contactPoints: string[] = [];
   private away = notConnected('no attempt has ended yet');
 
   constructor(
@@ -49,7 +48,9 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   async execute({ cql, consistency }: Statement, parameters: unknown[]): Promise<types.ResultSet> {
     if (!this.client) throw this.away;
     try {
-      return await this.inTime(this.client.execute(cql, parameters, { consistency }));
+      return await this.inTime(
+        this.client.execute(cql, parameters, { consistency, readTimeout: this.settings.query_timeout_ms }),
+      );
     } catch (error) {
       throw fromDriverError(error);
     }
@@ -111,13 +112,12 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
 
   private async connect(): Promise<Client> {
     const coordinators = new LocalDatacenterPolicy(this.settings);
-    this.contactPoints = [...this.settings.hosts];
-    const client = new Client(clientOptions(this.settings, this.contactPoints, coordinators));
+    const client = new Client(clientOptions(this.settings, coordinators));
     try {
       await client.connect();
       await requireSessionTable(client, this.settings);
     } catch (error) {
-      await client.shutdown();
+      void giveUp(client);
       throw error;
     }
     this.tellConnected(client, coordinators.localDc);
@@ -146,16 +146,11 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     this.abandonIfLost(client);
   }
 
-  /**
-   * A driver (4.10) that has lost its last node starts over from the contact points, beside the nodes that it knew:
-   * each time it keeps a connection that nobody uses, and if the new one breaks early, an unhandled rejection ends the
-   * process. We start over with a new client; for the old one, which may be trying already, there is no contact point.
-   */
+  /** Once its last node is lost, the driver has nowhere to go back to: see LocalDatacenterPolicy. */
   private abandonIfLost(client: Client): void {
     if (this.client !== client || client.getState().getConnectedHosts().length > 0) return;
     this.client = undefined;
     this.away = notConnected('no node is up');
-    this.contactPoints.length = 0;
     void client.shutdown();
   }
 
@@ -183,4 +178,17 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
 
 function notConnected(why: string): StorageError {
   return new StorageError('unavailable', 'not connected to Cassandra', { cause: new Error(why) });
+}
+
+/**
+ * Ends what a failed attempt left behind. The driver's `shutdown` does nothing where it never was connected, although
+ * it goes on trying in the background if its connection broke while it was connecting.
+ */
+async function giveUp(client: Client): Promise<void> {
+  const { controlConnection } = client as unknown as {
+    controlConnection: { reset(): Promise<void>; shutdown(): void };
+  };
+  await client.shutdown().catch(() => undefined);
+  await controlConnection.reset().catch(() => undefined);
+  controlConnection.shutdown(); // last, as a reset takes it back
 }

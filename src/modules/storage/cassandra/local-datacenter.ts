@@ -11,12 +11,21 @@ type Node = Pick<Host, 'address' | 'datacenter'>;
  */
 export class LocalDatacenterPolicy extends policies.loadBalancing.DCAwareRoundRobinPolicy {
   declare localDc: string;
+  /** The driver's; where it once was connected, they are no more. */
+  readonly contactPoints: string[];
 
   constructor(private readonly settings: Pick<CassandraSettings, 'hosts' | 'port' | 'local_dc'>) {
     super(settings.local_dc as string);
+    this.contactPoints = [...settings.hosts];
   }
 
+  /**
+   * When no node is left, the driver (4.10) would start over from the contact points, beside the nodes that it knew:
+   * each time it keeps a connection that nobody uses, and if the new one breaks early, an unhandled rejection ends the
+   * process. So they are good for one start; CassandraService then starts over with a new client.
+   */
   override init(client: Client, hosts: HostMap, callback: EmptyCallback): void {
+    this.contactPoints.length = 0;
     this.choose(hosts.values()).then(
       (datacenter) => {
         this.localDc = datacenter;
