@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
+import { Guardian } from './guardian.js';
 
 const MAIN = path.resolve(__dirname, '../../dist/main.js');
 
@@ -28,15 +29,18 @@ export class KaskProcess {
 
   private constructor(
     private readonly child: ChildProcess,
-    private readonly directory: string,
+    directory: string,
     private readonly baseUri: string,
   ) {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     KaskProcess.running.add(this);
-    this.exited = once(child, 'close').then(([code]) => {
+    const guardian = new Guardian(directory);
+    guardian.watch([this.pid]);
+    this.exited = once(child, 'close').then(async ([code]) => {
       KaskProcess.running.delete(this);
-      rmSync(this.directory, { recursive: true, force: true });
+      guardian.watch([]);
+      await guardian.finish();
       return code as number | null;
     });
   }

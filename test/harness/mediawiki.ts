@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Guardian } from './cassandra/guardian.js';
+import { Guardian } from './guardian.js';
 import { MEDIAWIKI, requireMediaWiki, runPhp } from './php.js';
 
 const SETTINGS = path.join(__dirname, 'mediawiki-settings.php');

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Client, types } from 'cassandra-driver';
 import type { Certificates } from '../certificates.js';
 import { requireJava } from '../prerequisites.js';
-import { Guardian } from './guardian.js';
+import { Guardian } from '../guardian.js';
 import { cassandraClassPath } from './jars.js';
 import { javaArguments } from './jvm.js';
 import { freeAddressBase, requireFreePorts } from './loopback.js';

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 
 /**
  * Reads lines of process ids, the latest of which counts. The end of the input is the end of the tests: it kills
- * those processes and removes the directory, again if a dying node still wrote into it.
+ * those processes and removes the directory, again if a dying process still wrote into it.
  */
 const SCRIPT = `
 pids=
@@ -17,11 +17,11 @@ done
 `;
 
 /**
- * Ends a cluster together with the tests, also when they were killed with -9 and could clean up nothing: the kernel
- * closes the pipe between us, whatever we died of. A parent-death signal for each node would not do: it fires as
- * well when the thread that started the node ends, and leaves the directory behind.
+ * Ends what tests have started together with them, also when they were killed with -9 and could clean up nothing: the
+ * kernel closes the pipe between us, whatever we died of. A parent-death signal for each process would not do: it
+ * fires as well when the thread that started the process ends, and leaves the directory behind.
  *
- * It is the only way that a cluster ends, so that each normal stop tests it.
+ * Its directory goes in no other way, so that each normal stop tests it.
  */
 export class Guardian {
   private readonly child: ChildProcess;
@@ -30,7 +30,7 @@ export class Guardian {
 
   constructor(directory: string) {
     // A session of its own: Ctrl-C in a terminal reaches us and not the guardian.
-    this.child = spawn('sh', ['-c', SCRIPT, 'cassandra-guardian', directory], {
+    this.child = spawn('sh', ['-c', SCRIPT, 'test-guardian', directory], {
       cwd: '/',
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -53,7 +53,7 @@ export class Guardian {
     await this.exited;
   }
 
-  /** A suite that forgot to stop its cluster should end nevertheless, and so should the cluster. */
+  /** A suite that forgot to stop what it started should end nevertheless, and so should what it started. */
   private letTestsEnd(): void {
     this.child.unref();
     (this.pipe as Writable & { unref(): void }).unref();
