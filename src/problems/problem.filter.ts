@@ -5,13 +5,6 @@ import { pathOf, withoutQuery } from '../modules/sessions/base-uri.js';
 import { placeOf } from './place-of.js';
 import { Problem, PROBLEM_CONTENT_TYPE, type ProblemName, PROBLEMS } from './problem.js';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Why the request failed, for its log line; no session key in it. */
-    failure: string | undefined;
-  }
-}
-
 /** Seconds after which a client may try again what the storage could not do. */
 const RETRY_AFTER_SECONDS = '1';
 

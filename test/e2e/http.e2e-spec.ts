@@ -29,7 +29,7 @@ const TITLES = {
 
 const MISS = 'The value you requested was not found';
 const NOTHING_HERE = 'There is nothing at this path';
-const NOT_HTTP = 'This is not an HTTP request';
+const NOT_HTTP = 'The request could not be read as HTTP';
 const BAD_ESCAPE = 'The key has a percent sign that two hexadecimal digits do not follow';
 const BAD_UTF8 = 'The key is not valid UTF-8';
 const TWO_SEGMENTS = 'A key is one path segment; a slash in it is written %2F';
@@ -332,7 +332,8 @@ describe('a body that ends early', () => {
     for (const key of ['halved', 'never-whole']) {
       const connection = await sendPart(key, headers, part);
       connection.finish();
-      expect(toldUnparsed(await connection.answer())).toEqual(problem(400, NOT_HTTP, '/'));
+      const endedEarly = problem(400, 'The request body ended early', BASE + key);
+      expect(told(await connection.answer())).toEqual(endedEarly);
       await connection.untilEnded();
       await untilInFlight(0);
     }
@@ -607,14 +608,6 @@ describe('what is not HTTP', () => {
       'a length and chunks',
       `POST ${BASE}${SECRET} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n${LAST_CHUNK}`,
     ],
-    [
-      'a chunk without a length',
-      `POST ${BASE}${SECRET} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${SECRET}\r\n`,
-    ],
-    [
-      'an unknown framing',
-      `POST ${BASE}${SECRET} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ${SECRET}\r\n\r\nabc`,
-    ],
   ])('is refused and not repeated: %s', async (_, bytes) => {
     const connection = await open();
     connection.send(bytes);
@@ -624,6 +617,33 @@ describe('what is not HTTP', () => {
     connection.destroy();
     expect((await get(SECRET)).status).toBe(404);
   });
+
+  it.each([
+    ['a chunk without a length', 'chunked', `${SECRET}\r\n`, NOT_HTTP],
+    ['an unknown framing', SECRET, 'abc', NOT_HTTP],
+    [
+      'a coding that is not undone',
+      'gzip, chunked',
+      LAST_CHUNK,
+      'The only transfer coding that is taken is chunked',
+    ],
+  ])(
+    'is refused within a request, of which nothing but the path is repeated: %s',
+    async (_, coding, body, detail) => {
+      const connection = await open();
+      const target = `${BASE}framing`;
+      connection.send(
+        requestBytes({ method: 'POST', target, headers: { 'Transfer-Encoding': coding }, body }),
+      );
+      const answer = await connection.answer();
+      expect(told(answer)).toEqual(problem(400, detail, target));
+      expect(answer.headers.connection).toBe('close');
+      await connection.untilEnded();
+      expect(connection.rest).toBe('');
+      connection.destroy();
+      expect((await get('framing')).status).toBe(404);
+    },
+  );
 
   it('needs a Host', async () => {
     const connection = await open();

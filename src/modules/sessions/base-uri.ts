@@ -39,6 +39,6 @@ export function pathOf(target: string): string {
   if (target.startsWith('/')) return target;
   const authority = target.indexOf('://');
   if (authority === -1) return target;
-  const path = target.indexOf('/', authority + 3);
-  return path === -1 ? '/' : target.slice(path);
+  const path = target.slice(authority + 3).search(/[/?]/);
+  return path === -1 ? '/' : target.slice(authority + 3 + path);
 }

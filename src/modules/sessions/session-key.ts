@@ -4,7 +4,6 @@ import { withoutQuery } from './base-uri.js';
 /** Cassandra takes 65,535 bytes and LMDB 1,978; nobody's session key comes near. */
 export const MAX_KEY_BYTES = 1024;
 
-/** Anything but percent-encoded octets and the characters that may stand for themselves is not a key in a URI. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**

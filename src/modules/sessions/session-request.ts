@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../../problems/problem.js';
 import { type BaseUri, isOtherEndpoint } from './base-uri.js';
 import { parseSessionKey } from './session-key.js';
-import { continueIfItFits, valueParser } from './session-value.js';
+import { ValueReader } from './session-value.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,14 +32,12 @@ export function admitSessionRequests(
 ): void {
   fastify.decorateRequest('sessionKey', '');
   fastify.addHook('onRequest', (request, _reply, done) => {
-    if (baseUri.covers(request.originalUrl)) admit(request, baseUri);
+    if (request.isForSession) admit(request, baseUri);
     // The router knows `base_uri` without its slash, in any spelling.
     else if (request.is404 || request.routeOptions.url === baseUri.route) throw noRoute(request);
     done();
   });
-  fastify.addHook('preParsing', continueIfItFits(maxValueBytes));
-  fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', valueParser(maxValueBytes));
+  new ValueReader(maxValueBytes).register(fastify);
 }
 
 function admit(request: FastifyRequest, baseUri: BaseUri): void {
