@@ -1,4 +1,3 @@
-import { closest } from 'fastest-levenshtein';
 import { likelySpelling } from './likely-spelling.js';
 import { allSettings, type Setting } from './setting.js';
 import { Settings } from './settings.js';
@@ -61,7 +60,7 @@ function unknownVariables(set: Map<string, string>): string[] {
     .filter(([name]) => !known.includes(name))
     .map(([name]) => {
       const sameEnd = known.filter((other) => other.endsWith(name.slice(name.lastIndexOf('_'))));
-      const likely = sameEnd.length > 0 ? closest(name, sameEnd) : likelySpelling(name, known);
+      const likely = likelySpelling(name, sameEnd.length > 0 ? sameEnd : known) ?? sameEnd[0];
       return `${name}: unknown variable, ignored${likely ? `; did you mean ${likely}?` : ''}`;
     });
 }

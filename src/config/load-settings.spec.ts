@@ -365,6 +365,30 @@ describe('other settings', () => {
   });
 });
 
+describe('a query that may outlast a shutdown', () => {
+  it.each([
+    ['cassandra: {query_timeout_ms: 20000}', 'cassandra.query_timeout_ms: 20000', '20000'],
+    ['shutdown_timeout_ms: 0', 'cassandra.query_timeout_ms: 12000', '0'],
+  ])('is a warning: %s', (yaml, query, patience) => {
+    expect(warnings(yaml)).toEqual([
+      `${query} is not less than shutdown_timeout_ms, ${patience}: a shutdown may cut requests that wait for Cassandra`,
+    ]);
+  });
+
+  it('is named by its variable', () => {
+    expect(warnings('', { KASK_CASSANDRA_QUERY_TIMEOUT_MS: '30000' })).toEqual([
+      expect.stringMatching(/^KASK_CASSANDRA_QUERY_TIMEOUT_MS: 30000 is not less /),
+    ]);
+  });
+
+  it.each([
+    'cassandra: {query_timeout_ms: 19999}',
+    'storage: embedded\nembedded: {path: /tmp}\ncassandra: {query_timeout_ms: 20000}',
+  ])('is none here: %s', (yaml) => {
+    expect(warnings(yaml)).toEqual([]);
+  });
+});
+
 describe('sections that may be absent', () => {
   it.each([
     'tls: {cert: null, key: null}',
@@ -528,6 +552,8 @@ describe('the environment', () => {
       warnings('', {
         KASK_LISTENPORT: '1',
         KASK_CASSANDRA_PASSWORD: SECRET,
+        KASK_CASSANDRA_CERT: '/x',
+        KASK_CASANDRA_PORT: '1',
         KASK_TTL: '1',
         KASK_X: '1',
         KASK_LISTEN_PORT_FILE: '/x',
@@ -535,6 +561,8 @@ describe('the environment', () => {
     ).toEqual([
       'KASK_LISTENPORT: unknown variable, ignored; did you mean KASK_LISTEN_PORT?',
       'KASK_CASSANDRA_PASSWORD: unknown variable, ignored; did you mean KASK_CASSANDRA_AUTHENTICATION_PASSWORD?',
+      'KASK_CASSANDRA_CERT: unknown variable, ignored; did you mean KASK_CASSANDRA_TLS_CERT?',
+      'KASK_CASANDRA_PORT: unknown variable, ignored; did you mean KASK_CASSANDRA_PORT?',
       'KASK_TTL: unknown variable, ignored; did you mean KASK_DEFAULT_TTL?',
       'KASK_X: unknown variable, ignored',
       expect.stringMatching(/^KASK_LISTEN_PORT_FILE: unknown variable, ignored/),

@@ -1,6 +1,7 @@
 import { validateSync } from 'class-validator';
 import { stringify } from 'yaml';
 import { readConfigFile } from './config-file.js';
+import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
 import { settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
@@ -32,6 +33,8 @@ export function loadSettings(
 
   const settings = fill(new Settings(), '', written, findings.faults);
   checkTlsFiles(settings, written, findings);
+  checkEmbeddedDirectory(settings, written, findings);
+  checkTimes(settings, written, findings.warnings);
   checkOpenApi(settings, findings.warnings);
   if (findings.faults.length > 0) throw new InvalidSettings(file, findings.faults, findings.warnings);
   return { settings: freeze(settings), warnings: findings.warnings };
@@ -68,6 +71,16 @@ function fill<T extends object>(
 
 function isWritten(path: string, written: Map<string, Written>): boolean {
   return [...written.keys()].some((other) => other.startsWith(path));
+}
+
+function checkTimes(settings: Settings, written: Map<string, Written>, warnings: string[]): void {
+  const { storage, cassandra, shutdown_timeout_ms: patience } = settings;
+  const wait = cassandra.query_timeout_ms;
+  const where = written.get('cassandra.query_timeout_ms')?.where ?? 'cassandra.query_timeout_ms';
+  if (storage === 'cassandra' && wait >= patience)
+    warnings.push(
+      `${where}: ${wait} is not less than shutdown_timeout_ms, ${patience}: a shutdown may cut requests that wait for Cassandra`,
+    );
 }
 
 function checkOpenApi({ openapi_spec: file }: Settings, warnings: string[]): void {

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -17,6 +18,7 @@ import { asProcessOne, onSmallDisk } from '../harness/small-disk.js';
 import { readSystemCalls, tracing } from '../harness/system-calls.js';
 
 const CANNOT_START = 70;
+const MISCONFIGURED = 78;
 
 describe('the embedded store', () => {
   let directory: string;
@@ -237,19 +239,30 @@ describe('the embedded store', () => {
       return kask.stderr;
     };
 
-    it('is a file', async () => {
-      const file = path.join(directory, 'file');
-      writeFileSync(file, '');
-      expect(await refused(spawn({ embedded: { path: file } }))).toContain(
-        `${file} cannot be opened: EEXIST`,
-      );
-      expect(await refused(spawn({ embedded: { path: path.join(file, 'below') } }))).toContain('ENOTDIR');
+    it.each(['/dev/null', '/proc/kask', '/sys/kask'])(
+      'is %s: a fault of the configuration',
+      async (unusable) => {
+        const kask = spawn({ embedded: { path: unusable } });
+        expect(await outcome(kask)).toBe(MISCONFIGURED);
+        expect(kask.stderr).toContain(`  embedded.path: found "${unusable}", which `);
+      },
+    );
+
+    it('is a directory that this user may not write to', async () => {
+      chmodSync(directory, 0o555);
+      // Root may write everywhere, unless it lacks the capability for that.
+      const under = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-dac_override'] : [];
+      const kask = spawn({ embedded: { path: path.join(directory, 'data') } }, { under });
+      expect(await outcome(kask)).toBe(MISCONFIGURED);
+      expect(kask.stderr).toContain('which cannot be written to (EACCES)');
     });
 
-    it('is not writable', async () => {
+    it.each([[[]], [['--check-config']]])('is on a read-only file system, with %j', async (args) => {
       const readOnly = 'mount -t tmpfs -o ro tmpfs "$0" && exec "$@"';
       const under = onSmallDisk(directory, 1).map((word) => (word.startsWith('mount ') ? readOnly : word));
-      expect(await refused(spawn({}, { under }))).toContain('Read-only file system');
+      const kask = spawn({}, { under, args });
+      expect(await outcome(kask)).toBe(MISCONFIGURED);
+      expect(kask.stderr).toContain('which cannot be written to (EROFS)');
     });
 
     it.each([
