@@ -1,0 +1,43 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.resolve(__dirname, '..');
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => path.join('docs', file)),
+];
+
+/** Targets of links to files, from the root. */
+function linked(document: string, text: string): string[] {
+  const targets = [...text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, target]) => target as string);
+  const files = targets.filter((target) => !/^[a-z]+:/.test(target));
+  return files.map((target) => path.join(path.dirname(document), target));
+}
+
+/** Paths in code and prose, from the root; of `src/modules/*` the folder. */
+function named(text: string): string[] {
+  const paths = text.matchAll(/(?<![\w./-])(?:src|test|docs|config|openapi|scripts|bench|\.ci)\/[\w./-]*\w/g);
+  return [...paths].map(([name]) => name);
+}
+
+describe.each(documents)('%s', (document) => {
+  const text = readFileSync(path.join(root, document), 'utf8');
+
+  it('names and links to nothing that is gone', () => {
+    const files = [...linked(document, text), ...named(text)];
+    expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+  });
+});
+
+it('the documents hold links and paths to look at', () => {
+  const texts = documents.map(
+    (document) => [document, readFileSync(path.join(root, document), 'utf8')] as const,
+  );
+  expect(texts.flatMap(([document, text]) => linked(document, text))).toContain(
+    'docs/adr/0002-lmdb-for-the-embedded-store.md',
+  );
+  expect(texts.flatMap(([, text]) => named(text))).toContain('test/e2e/shutdown.e2e-spec.ts');
+});
