@@ -1,6 +1,7 @@
 import { Logger as NestLogger } from 'nestjs-pino';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Settings } from './config/settings.js';
+import { LogOutput } from './log-output.js';
 
 /** The names of levels in a log line, as log collectors of the service before this one know them. */
 const LEVEL_NAMES: Record<string, string> = {
@@ -11,10 +12,12 @@ const LEVEL_NAMES: Record<string, string> = {
   fatal: 'FATAL',
 };
 
+const STANDARD_OUTPUT = 1;
+
 /** One JSON object a line: `msg`, `appname`, `time`, `level` and, in lines about a request that has one, `request_id`. */
 export function createLogger(
   settings: Pick<Settings, 'service_name' | 'log_level'>,
-  destination?: DestinationStream,
+  destination: DestinationStream = new LogOutput(STANDARD_OUTPUT),
 ): Logger {
   const options = {
     level: settings.log_level === 'warning' ? 'warn' : settings.log_level,
@@ -22,7 +25,7 @@ export function createLogger(
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: LEVEL_NAMES[label] ?? 'DEBUG' }) },
   };
-  return destination ? pino(options, destination) : pino(options);
+  return pino(options, destination);
 }
 
 /** What Nest tells of its own start is for who debugs it; what our services tell goes through PinoLogger. */

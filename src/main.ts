@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
+import type { Logger } from 'pino';
 import { buildInfo } from './build-info.js';
 import { parseCommandLine, USAGE, UsageError } from './command-line.js';
 import { describeSettings, InvalidSettings, loadSettings } from './config/load-settings.js';
+import type { Settings } from './config/settings.js';
 import { createLogger } from './logging.js';
 import { placeOf } from './problems/place-of.js';
+import type { Listening } from './serve.js';
+import { StopSignals } from './stop-signals.js';
 
 /** Exit codes of sysexits.h. */
 const EX_USAGE = 64;
@@ -20,6 +24,7 @@ try {
 process.exit();
 
 async function run(argv: string[]): Promise<number> {
+  const signals = new StopSignals();
   const { action, config } = parseCommandLine(argv);
   if (action === 'help') return print(USAGE);
   if (action === 'version') return print(`kask ${buildInfo.version} (${buildInfo.go_version})`);
@@ -32,10 +37,18 @@ async function run(argv: string[]): Promise<number> {
     logger.fatal({ reason: placeOf(error) }, 'this should never happen');
     process.exit(EX_SOFTWARE);
   });
-  // Loaded only now: a mistake in the configuration is told without waiting for the framework.
+  const listening = start(settings, logger);
+  const early = await Promise.race([signals.first, listening.then(() => undefined)]);
+  if (!early) return (await listening).leaveOn(signals);
+  logger.info({ signal: early }, 'told to stop before it listened');
+  return 0;
+}
+
+/** Loaded only now: a mistake in the configuration is told without waiting for the framework. */
+async function start(settings: Settings, logger: Logger): Promise<Listening> {
   const { createApplication } = await import('./application.js');
-  const { serve } = await import('./serve.js');
-  return serve(await createApplication(settings, logger), settings, logger);
+  const { listen } = await import('./serve.js');
+  return listen(await createApplication(settings, logger), settings, logger);
 }
 
 function print(text: string): number {

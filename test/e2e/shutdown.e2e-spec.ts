@@ -1,11 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import request from 'supertest';
 import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/shared.js';
+import { createCertificates } from '../harness/certificates.js';
+import { CqlProxy } from '../harness/cql-proxy.js';
 import { KaskProcess } from '../harness/kask.js';
+import { RawConnection, requestBytes } from '../harness/raw-http.js';
+import { metric, untilReady } from '../harness/readiness.js';
 
 const LEAVING = 'shutting down: not ready any more, still serving';
 
@@ -91,10 +96,135 @@ describe('shutdown', () => {
     });
   });
 
+  it('closes connections that have no request in flight, whatever they sent so far', async () => {
+    await start({ shutdown_timeout_ms: 5_000 });
+    const get = requestBytes({ target: kask.path('absent') });
+    const [silent, begun, kept] = [await open(), await open(), await open()];
+    await begun.deliver(get.subarray(0, 30));
+    await kept.deliver(get);
+    expect(await kept.answer()).toMatchObject({ status: 404 });
+    await kept.deliver(get.subarray(0, 30));
+
+    expect(await kask.stop()).toBe(0);
+    await Promise.all([silent, begun, kept].map((each) => each.untilEnded()));
+    expect(kask.logs().at(-1)).toMatchObject({ msg: LEAVING });
+  });
+
+  it('does the same over TLS, and finishes what is in flight', async () => {
+    const certificates = createCertificates({ addresses: ['127.0.0.1'] });
+    const tls = { cert: certificates.serverCertificate, key: certificates.serverKey };
+    await start({ shutdown_timeout_ms: 10_000, tls });
+    const ca = readFileSync(certificates.ca);
+    const withoutHandshake = await open(kask.origin.replace('https', 'http'));
+    const [silent, upload] = [await open(kask.origin, ca), await open(kask.origin, ca)];
+    await upload.deliver(
+      requestBytes({ method: 'PUT', target: kask.path('slow'), body: '0123456789' }).subarray(0, -5),
+    );
+    await sleep(500);
+    kask.signal('SIGTERM');
+    await Promise.all([silent, withoutHandshake].map((each) => each.untilEnded()));
+    upload.send('56789');
+    expect(await upload.answer('PUT')).toMatchObject({ status: 201 });
+    expect(await kask.exited).toBe(0);
+    expect(kask.logs().at(-1)).toMatchObject({ msg: LEAVING });
+    rmSync(certificates.directory, { recursive: true });
+  });
+
+  it('skips what is left of the delay on a second signal, ignores more, and still finishes what is in flight', async () => {
+    await start({ shutdown_delay_ms: 600_000 });
+    const upload = await open();
+    await upload.deliver(
+      requestBytes({ method: 'PUT', target: kask.path('slow'), body: '0123456789' }).subarray(0, -5),
+    );
+    await requestsInFlight(kask, 1);
+    kask.signal('SIGTERM');
+    await kask.waitForLog(({ msg }) => msg === LEAVING);
+    kask.signal('SIGINT');
+    await refusesConnections(kask);
+    kask.signal('SIGTERM');
+    kask.signal('SIGINT');
+    await sleep(200);
+    upload.send('56789');
+    expect(await upload.answer('PUT')).toMatchObject({ status: 201 });
+    expect(await kask.exited).toBe(0);
+  });
+
+  it('ends with 0 on a signal that comes while it loads', async () => {
+    kask = KaskProcess.spawn(
+      { storage: 'embedded', embedded: { path: directory } },
+      { env: { KASK_NO_SUCH_SETTING: 'x' } },
+    );
+    await kask.waitForLog(({ level }) => level === 'WARNING');
+    expect(await kask.stop()).toBe(0);
+    expect(kask.logs().map(({ msg }) => msg)).not.toContain('listening');
+  });
+
   it('ends while it waits for a Cassandra that is away', async () => {
     kask = await KaskProcess.start({ cassandra: { hosts: ['127.255.255.1'], local_dc: 'eqiad' } });
     expect(await kask.stop()).toBe(0);
   });
+
+  describe('with a Cassandra that takes connections and does not answer', () => {
+    let frozen: net.Server;
+    const held = new Set<net.Socket>();
+    const spawn = (): KaskProcess => {
+      const { port } = frozen.address() as net.AddressInfo;
+      const cassandra = { hosts: ['127.0.0.1'], port, local_dc: 'eqiad', connect_timeout_ms: 600_000 };
+      return (kask = KaskProcess.spawn({ cassandra }));
+    };
+    beforeEach(async () => {
+      frozen = net.createServer((socket) => held.add(socket.on('error', () => undefined)));
+      await new Promise<void>((resolve) => frozen.listen(0, '127.0.0.1', resolve));
+    });
+    afterEach(() => {
+      frozen.close();
+      for (const socket of held) socket.destroy();
+    });
+
+    it('listens nevertheless, and says why it is not ready', async () => {
+      spawn();
+      kask.origin = (await kask.waitForLog(({ msg }) => msg === 'listening')).origin as string;
+      const { body } = await request(kask.origin).get('/healthz/ready').expect(503);
+      expect(JSON.stringify(body)).toContain('not connected to Cassandra');
+      expect(await kask.stop()).toBe(0);
+    });
+
+    it('ends with 0 on a signal during the first attempt', async () => {
+      const attempted = new Promise((resolve) => frozen.once('connection', resolve));
+      spawn();
+      await attempted;
+      expect(await kask.stop()).toBe(0);
+      expect(kask.logs()).toMatchObject([{ msg: 'told to stop before it listened', signal: 'SIGTERM' }]);
+    });
+  });
+
+  it('does not wait for answers that a frozen Cassandra owes to requests it gave up', async () => {
+    const { hosts, port, datacenter } = sharedCassandra();
+    const keyspace = await uniqueKeyspace();
+    const proxy = await CqlProxy.start(hosts[0] as string, port);
+    kask = await KaskProcess.start({
+      cassandra: {
+        hosts: ['127.0.0.1'],
+        port: proxy.port,
+        local_dc: datacenter,
+        keyspace: keyspace.name,
+        query_timeout_ms: 1_000,
+      },
+      shutdown_timeout_ms: 6_000,
+    });
+    await untilReady(kask);
+    proxy.delayMs = 600_000;
+    const answer = get(kask.url('key'));
+    while ((await metric(kask, 'kask_cassandra_requests_in_flight')) === 0) await sleep(20);
+    await requestsInFlight(kask, 1);
+    expect(await kask.stop()).toBe(0);
+    expect(await answer).toBe(504);
+    expect(kask.logs().map(({ msg }) => msg)).not.toContainEqual(expect.stringContaining('too slowly'));
+    await proxy.stop();
+    await keyspace.drop();
+  });
+
+  const open = (origin = kask.origin, ca?: Buffer): Promise<RawConnection> => RawConnection.open(origin, ca);
 });
 
 describe('a rolling restart under load', () => {

@@ -22,7 +22,7 @@ const FLAG = { values: 0x01, pageSize: 0x04, pagingState: 0x08, serialConsistenc
  */
 export class CqlProxy {
   readonly executions: Execution[] = [];
-  /** Answers of the node are held back for so long. */
+  /** Answers of the node are held back for so long, and no end of a connection is answered. */
   delayMs = 0;
   private readonly statements = new Map<string, string>();
   private readonly sockets = new Set<Socket>();
@@ -35,7 +35,7 @@ export class CqlProxy {
   }
 
   static async start(host: string, port: number): Promise<CqlProxy> {
-    const server = createServer();
+    const server = createServer({ allowHalfOpen: true });
     const proxy = new CqlProxy(server, { host, port });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     return proxy;
@@ -64,6 +64,9 @@ export class CqlProxy {
   private join(client: Socket): void {
     const node = connect(this.node);
     const preparing = new Map<number, string>();
+    client.on('end', () => {
+      if (this.delayMs === 0) client.end();
+    });
     pass(client, node, (frame) => this.asked(frame, preparing));
     pass(
       node,
@@ -113,7 +116,7 @@ function pass(from: Socket, to: Socket, see: (frame: Buffer) => void, delayMs = 
       rest = rest.subarray(end);
     }
     if (delayMs() === 0) to.write(chunk);
-    else setTimeout(() => to.write(chunk), delayMs());
+    else setTimeout(() => to.write(chunk), delayMs()).unref();
   });
   from.on('close', () => to.destroy()).on('error', () => to.destroy());
 }

@@ -50,7 +50,6 @@ export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdo
 
   /** A probe that is late is waited for, never doubled: a cluster in trouble gets no more of them. */
   private ask(): Promise<StorageState> {
-    // A probe that is late is waited for, never doubled: a cluster in trouble gets no more of them.
     const probe = (this.underWay ??= this.probe().finally(() => (this.underWay = undefined)));
     return new Promise((resolve) => {
       const late = setTimeout(() => resolve(LATE), TIMEOUT_MS);

@@ -13,6 +13,8 @@ import type { Statement } from './statements.js';
 
 /** Between two attempts at a cluster that is away, in ms. */
 const RETRY_MS = 500;
+/** Starting and stopping wait no longer than this for a cluster that does not answer, in ms. */
+const PATIENCE_MS = 1_000;
 
 /**
  * Owns the driver's client: connects in the background for as long as it takes, so that the service can start before
@@ -35,14 +37,12 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     this.exposeDriverState(metrics);
   }
 
-  /** Waits for the first attempt, but never longer than a connection may take: then the service listens anyway. */
+  /** Waits a moment for the first attempt, so that a cluster that is there is served from at once. */
   async onModuleInit(): Promise<void> {
     const firstAttempt = this.attempt();
     void firstAttempt.then(() => this.keepConnected());
-    await Promise.race([
-      firstAttempt,
-      sleep(this.settings.connect_timeout_ms, undefined, { signal: this.stopped.signal }),
-    ]);
+    const patience = Math.min(this.settings.connect_timeout_ms, PATIENCE_MS);
+    await Promise.race([firstAttempt, sleep(patience, undefined, { ref: false })]);
   }
 
   async execute({ cql, consistency }: Statement, parameters: unknown[]): Promise<types.ResultSet> {
@@ -66,9 +66,10 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
+  /** The driver would wait for every answer that a node still owes it, also to requests that we gave up. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped.abort();
-    await this.client?.shutdown();
+    await Promise.race([this.client?.shutdown(), sleep(PATIENCE_MS, undefined, { ref: false })]);
   }
 
   /** The driver's time limit is for each node that it asks and each statement that it prepares first. */
