@@ -4,7 +4,7 @@ import { CassandraSettings, Settings } from '../../src/config/settings.js';
 import { Metrics } from '../../src/modules/metrics/metrics.js';
 import { CassandraService } from '../../src/modules/storage/cassandra/cassandra.service.js';
 import { CassandraSessionStore } from '../../src/modules/storage/cassandra/cassandra-session-store.js';
-import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/shared.js';
+import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
 import { sessionStoreContract } from './session-store-contract.js';
 
 sessionStoreContract('Cassandra', async () => {

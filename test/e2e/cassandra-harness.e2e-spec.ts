@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { CassandraCluster } from '../harness/cassandra/cluster.js';
-import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/shared.js';
+import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
 
 /** The tests stand on these promises: a harness that loses data or leaves nodes behind makes them lie. */
 describe('a Cassandra cluster of the harness', () => {

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import request, { type Response } from 'supertest';
 import { CassandraCluster } from '../harness/cassandra/cluster.js';
-import { sharedCassandra } from '../harness/cassandra/shared.js';
+import { sharedCassandra } from '../harness/cassandra/cluster-of-the-run.js';
 import { type Certificates, createCertificates } from '../harness/certificates.js';
 import { KaskProcess } from '../harness/kask.js';
 import { readiness, untilNotReady, untilReady } from '../harness/readiness.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Client, type types } from 'cassandra-driver';
 import request from 'supertest';
 import { eventually } from '../harness/cassandra/poll.js';
-import { sharedCassandra } from '../harness/cassandra/shared.js';
+import { sharedCassandra } from '../harness/cassandra/cluster-of-the-run.js';
 import { CqlProxy, type Execution } from '../harness/cql-proxy.js';
 import { KaskProcess, type LogLine } from '../harness/kask.js';
 import { metric, readiness, untilNotReady, untilReady } from '../harness/readiness.js';

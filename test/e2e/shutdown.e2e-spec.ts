@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import request from 'supertest';
-import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/shared.js';
+import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
 import { createCertificates } from '../harness/certificates.js';
 import { CqlProxy } from '../harness/cql-proxy.js';
 import { KaskProcess } from '../harness/kask.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, types } from 'cassandra-driver';
-import { sharedCassandra, uniqueKeyspace } from './cassandra/shared.js';
+import { sharedCassandra, uniqueKeyspace } from './cassandra/cluster-of-the-run.js';
 
 /** Where a service under test keeps its values. */
 export interface SessionBackend {
