@@ -154,7 +154,9 @@ describe('a node that is frozen', () => {
       const statuses = await Promise.all(
         Array.from({ length: UNANSWERED + 10 }, async () => (await get()).status),
       );
-      expect(new Set(statuses)).toEqual(new Set([504]));
+      // The driver counts probes and heartbeats too: who still waits when it gives up is told 503 before his time.
+      expect(statuses[0]).toBe(504);
+      expect(statuses.filter((status) => status !== 503 && status !== 504)).toEqual([]);
       await untilNotReady(kask, /^not connected to Cassandra/);
       expect((await get()).status).toBe(503);
     } finally {
