@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import type { Settings } from './config/settings.js';
-import { HttpConnections } from './http-connections.js';
+import { HttpConnections } from './http/http-connections.js';
 import { Readiness } from './modules/health/readiness.js';
 import type { StopSignals } from './stop-signals.js';
 

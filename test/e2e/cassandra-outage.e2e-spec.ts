@@ -3,7 +3,8 @@ import { CassandraCluster } from '../harness/cassandra/cluster.js';
 import type { CassandraNode } from '../harness/cassandra/node.js';
 import { eventually } from '../harness/cassandra/poll.js';
 import { KaskProcess } from '../harness/kask.js';
-import { metric, readiness, untilNotReady, untilReady } from '../harness/readiness.js';
+import { metric } from '../harness/metrics.js';
+import { readiness, untilNotReady, untilReady } from '../harness/readiness.js';
 import { StatusRecord } from '../harness/status-record.js';
 
 jest.setTimeout(300_000);

@@ -5,7 +5,8 @@ import { eventually } from '../harness/cassandra/poll.js';
 import { sharedCassandra } from '../harness/cassandra/cluster-of-the-run.js';
 import { CqlProxy, type Execution } from '../harness/cql-proxy.js';
 import { KaskProcess, type LogLine } from '../harness/kask.js';
-import { metric, readiness, untilNotReady, untilReady } from '../harness/readiness.js';
+import { metric } from '../harness/metrics.js';
+import { readiness, untilNotReady, untilReady } from '../harness/readiness.js';
 
 jest.setTimeout(60_000);
 

@@ -5,27 +5,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import request from 'supertest';
 import { CassandraCluster } from '../harness/cassandra/cluster.js';
 import { KaskProcess, type LogLine } from '../harness/kask.js';
+import { untilInFlight } from '../harness/metrics.js';
 import { chunk, exchange, RawConnection, requestBytes } from '../harness/raw-http.js';
 import { untilReady } from '../harness/readiness.js';
+import { requestCounts } from '../harness/request-counts.js';
 
 const MEBIBYTE = 1_048_576;
 
-async function counted(kask: KaskProcess, code: number, method: string): Promise<number> {
-  const { text } = await request(kask.origin).get('/metrics');
-  const row = new RegExp(`^http_requests_total\\{code="${code}",method="${method}"\\} (\\d+)$`, 'm').exec(
-    text,
-  );
-  return Number(row?.[1] ?? 0);
-}
-
 async function untilCounted(kask: KaskProcess, code: number, method: string, count: number): Promise<void> {
-  while ((await counted(kask, code, method)) < count) await sleep(20);
-  expect(await counted(kask, code, method)).toBe(count);
-}
-
-async function untilInFlight(kask: KaskProcess, count: number): Promise<void> {
-  const gauge = `\nkask_http_requests_in_flight ${count}\n`;
-  while (!(await request(kask.origin).get('/metrics')).text.includes(gauge)) await sleep(20);
+  const counted = async (): Promise<number> => (await requestCounts(kask))[`${method} ${code}`] ?? 0;
+  while ((await counted()) < count) await sleep(20);
+  expect(await counted()).toBe(count);
 }
 
 function linesWith(kask: KaskProcess, status: number): LogLine[] {

@@ -14,6 +14,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { open } from 'lmdb';
 import { KaskProcess, type KaskOptions } from '../harness/kask.js';
+import { metric } from '../harness/metrics.js';
 import { asProcessOne, onSmallDisk } from '../harness/small-disk.js';
 import { readSystemCalls, tracing } from '../harness/system-calls.js';
 
@@ -326,11 +327,6 @@ async function get(kask: KaskProcess, key: string): Promise<Buffer | undefined> 
   if (response.status === 404) return undefined;
   expect(response.status).toBe(200);
   return body;
-}
-
-async function metric(kask: KaskProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${kask.origin}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
 async function until(

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { createCertificates } from '../harness/certificates.js';
 import { KaskProcess } from '../harness/kask.js';
+import { untilInFlight } from '../harness/metrics.js';
 import {
   chunk,
   exchange,
@@ -313,7 +314,7 @@ describe('a body that ends early', () => {
     const connection = await open();
     connection.send(requestBytes({ method: 'POST', target: BASE + key, headers }));
     await connection.deliver(part);
-    await untilInFlight(1);
+    await untilInFlight(kask, 1);
     return connection;
   }
 
@@ -321,7 +322,7 @@ describe('a body that ends early', () => {
     await post('halved', 'as before');
     for (const key of ['halved', 'never-whole']) {
       (await sendPart(key, headers, part)).reset();
-      await untilInFlight(0);
+      await untilInFlight(kask, 0);
     }
     expect(told(await get('halved'))).toEqual(value('as before'));
     expect((await get('never-whole')).status).toBe(404);
@@ -335,16 +336,11 @@ describe('a body that ends early', () => {
       const endedEarly = problem(400, 'The request body ended early', BASE + key);
       expect(told(await connection.answer())).toEqual(endedEarly);
       await connection.untilEnded();
-      await untilInFlight(0);
+      await untilInFlight(kask, 0);
     }
     expect(told(await get('halved'))).toEqual(value('as before'));
     expect((await get('never-whole')).status).toBe(404);
   });
-
-  async function untilInFlight(requests: number): Promise<void> {
-    const gauge = `\nkask_http_requests_in_flight ${requests}\n`;
-    while (!(await ask({ target: '/metrics' })).body.includes(gauge)) await new Promise(setImmediate);
-  }
 });
 
 describe('a connection', () => {

@@ -9,8 +9,9 @@ import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of
 import { createCertificates } from '../harness/certificates.js';
 import { CqlProxy } from '../harness/cql-proxy.js';
 import { KaskProcess } from '../harness/kask.js';
+import { metric, untilInFlight } from '../harness/metrics.js';
 import { RawConnection, requestBytes } from '../harness/raw-http.js';
-import { metric, untilReady } from '../harness/readiness.js';
+import { untilReady } from '../harness/readiness.js';
 
 const LEAVING = 'shutting down: not ready any more, still serving';
 
@@ -57,7 +58,7 @@ describe('shutdown', () => {
     const upload = http.request(kask.url('slow'), { method: 'PUT', headers: { 'content-length': 10 } });
     const answered = new Promise<http.IncomingMessage>((resolve) => upload.on('response', resolve));
     upload.write('01234');
-    await requestsInFlight(kask, 1);
+    await untilInFlight(kask, 1);
     kask.signal('SIGTERM');
     await kask.waitForLog(({ msg }) => msg === LEAVING);
     await refusesConnections(kask);
@@ -86,7 +87,7 @@ describe('shutdown', () => {
       http.request(kask.url(`slow${each}`), { method: 'PUT', headers: { 'content-length': 10 } }),
     );
     for (const upload of uploads) upload.on('error', () => undefined).write('01234');
-    await requestsInFlight(kask, 2);
+    await untilInFlight(kask, 2);
     kask.signal('SIGTERM');
     expect(await kask.exited).toBe(1);
     expect(kask.logs().at(-1)).toMatchObject({
@@ -136,7 +137,7 @@ describe('shutdown', () => {
     await upload.deliver(
       requestBytes({ method: 'PUT', target: kask.path('slow'), body: '0123456789' }).subarray(0, -5),
     );
-    await requestsInFlight(kask, 1);
+    await untilInFlight(kask, 1);
     kask.signal('SIGTERM');
     await kask.waitForLog(({ msg }) => msg === LEAVING);
     kask.signal('SIGINT');
@@ -216,7 +217,7 @@ describe('shutdown', () => {
     proxy.delayMs = 600_000;
     const answer = get(kask.url('key'));
     while ((await metric(kask, 'kask_cassandra_requests_in_flight')) === 0) await sleep(20);
-    await requestsInFlight(kask, 1);
+    await untilInFlight(kask, 1);
     expect(await kask.stop()).toBe(0);
     expect(await answer).toBe(504);
     expect(kask.logs().map(({ msg }) => msg)).not.toContainEqual(expect.stringContaining('too slowly'));
@@ -316,14 +317,6 @@ function send(method: string, url: string, agent?: http.Agent, body?: string): P
     sent.on('error', reject);
     sent.end(body);
   });
-}
-
-async function requestsInFlight(kask: KaskProcess, count: number): Promise<void> {
-  for (;;) {
-    const { text } = await request(kask.origin).get('/metrics');
-    if (text.includes(`kask_http_requests_in_flight ${count}\n`)) return;
-    await sleep(20);
-  }
 }
 
 async function refusesConnections(kask: KaskProcess): Promise<void> {

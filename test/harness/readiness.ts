@@ -29,11 +29,3 @@ export function untilNotReady(kask: KaskProcess, expected: RegExp, timeoutMs = 3
     return reason;
   }, timeoutMs);
 }
-
-/** The value of a metric without labels. */
-export async function metric(kask: KaskProcess, name: string): Promise<number> {
-  const { text } = await request(kask.origin).get('/metrics');
-  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
-  if (!line) throw new Error(`no metric ${name}`);
-  return Number(line.slice(name.length));
-}

@@ -19,7 +19,7 @@ export class Metrics {
   readonly operationDuration: Histogram<'operation'>;
   readonly storageUp: Gauge;
 
-  constructor(readonly registry: Registry) {
+  constructor(private readonly registry: Registry) {
     const registers = [registry];
     this.httpRequests = new Counter({
       name: 'http_requests_total',
@@ -27,13 +27,11 @@ export class Metrics {
       labelNames: ['code', 'method'],
       registers,
     });
-    this.httpDuration = new Histogram({
-      name: 'http_request_duration_seconds',
-      help: 'Time from the arrival of a request under base_uri to the end of its answer',
-      labelNames: ['code', 'method'],
-      buckets: BUCKETS,
-      registers,
-    });
+    this.httpDuration = this.duration(
+      'http_request_duration_seconds',
+      'Time from the arrival of a request under base_uri to the end of its answer',
+      ['code', 'method'],
+    );
     this.httpInFlight = new Gauge({
       name: 'kask_http_requests_in_flight',
       help: 'Requests under base_uri that are not answered yet',
@@ -45,13 +43,11 @@ export class Metrics {
       labelNames: ['operation', 'result'],
       registers,
     });
-    this.operationDuration = new Histogram({
-      name: 'kask_storage_operation_duration_seconds',
-      help: 'Time that the storage took for an operation, whatever its result',
-      labelNames: ['operation'],
-      buckets: BUCKETS,
-      registers,
-    });
+    this.operationDuration = this.duration(
+      'kask_storage_operation_duration_seconds',
+      'Time that the storage took for an operation, whatever its result',
+      ['operation'],
+    );
     this.storageUp = new Gauge({
       name: 'kask_storage_up',
       help: '1 if the last probe of the storage succeeded',
@@ -74,6 +70,10 @@ export class Metrics {
 
   counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.registry] });
+  }
+
+  private duration<Label extends string>(name: string, help: string, labelNames: Label[]): Histogram<Label> {
+    return new Histogram({ name, help, labelNames, buckets: BUCKETS, registers: [this.registry] });
   }
 
   private buildInfo(): void {

@@ -2,7 +2,7 @@ import { Problem } from '../../problems/problem.js';
 import { withoutQuery } from './base-uri.js';
 
 /** Cassandra takes 65,535 bytes and LMDB 1,978; nobody's session key comes near. */
-export const MAX_KEY_BYTES = 1024;
+const MAX_KEY_BYTES = 1024;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
