@@ -4,6 +4,7 @@ import { OneOf, Section, Text, TextList, WholeNumber } from './setting.js';
 // What each setting means stands in docs/configuration.md; settings.spec.ts holds it to what stands here.
 
 const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'fatal'] as const;
+const DATA_PATHS = ['lane', 'driver'] as const;
 const STORAGES = ['cassandra', 'embedded'] as const;
 const milliseconds = (min: number) => ({ min, max: 600000, unit: 'milliseconds' });
 const cqlName = {
@@ -74,6 +75,9 @@ export class CassandraSettings {
 
   @WholeNumber(milliseconds(1))
   connect_timeout_ms = 5000;
+
+  @OneOf(DATA_PATHS)
+  data_path: (typeof DATA_PATHS)[number] = 'lane';
 
   @Section(AuthenticationSettings)
   authentication?: AuthenticationSettings;

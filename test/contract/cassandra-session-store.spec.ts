@@ -21,7 +21,7 @@ sessionStoreContract('Cassandra', async () => {
   const cassandra = new CassandraService(settings, new Metrics(new Registry()), logger);
   await cassandra.onModuleInit();
   return {
-    store: new CassandraSessionStore(cassandra, settings),
+    store: new CassandraSessionStore(cassandra),
     // Cassandra keeps expiry in whole seconds.
     expiryToleranceMs: 1_000,
     close: async () => {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { PeerCertificate } from 'node:tls';
-import { type ClientOptions, errors, policies, type types } from 'cassandra-driver';
+import { auth, type ClientOptions, errors, policies, type types } from 'cassandra-driver';
 import type { CassandraSettings } from '../../../config/settings.js';
+import type { NodeOptions } from './lane/lane-connection.js';
 import type { LocalDatacenterPolicy } from './local-datacenter.js';
 import { checkNode } from './node-identity.js';
 
@@ -36,6 +37,18 @@ export function clientOptions(
   };
 }
 
+/** Of the connections of the lane, the same as of those of the driver. */
+export function laneOptions(
+  settings: CassandraSettings,
+): Pick<NodeOptions, 'tls' | 'authentication' | 'connectTimeoutMs' | 'heartbeatMs'> {
+  return {
+    tls: settings.tls && tlsOptions(settings.tls, settings.hosts),
+    authentication: authProvider(settings.authentication),
+    connectTimeoutMs: settings.connect_timeout_ms,
+    heartbeatMs: HEARTBEAT_MS,
+  };
+}
+
 /** The time for one try is that for the whole request: after it nobody waits for the answer of the next node. */
 class RetryWhileAwaited extends policies.retry.RetryPolicy {
   override onRequestError(
@@ -51,10 +64,16 @@ class RetryWhileAwaited extends policies.retry.RetryPolicy {
 function connectionOptions(settings: CassandraSettings): ClientOptions {
   return {
     protocolOptions: { port: settings.port, maxVersion: PROTOCOL_VERSION },
-    ...(settings.authentication && { credentials: { ...settings.authentication } }),
+    ...(settings.authentication && { authProvider: authProvider(settings.authentication) }),
     ...(settings.tls && { sslOptions: tlsOptions(settings.tls, settings.hosts) }),
     socketOptions: { connectTimeout: settings.connect_timeout_ms, readTimeout: settings.connect_timeout_ms },
   };
+}
+
+function authProvider(
+  authentication: CassandraSettings['authentication'],
+): auth.PlainTextAuthProvider | undefined {
+  return authentication && new auth.PlainTextAuthProvider(authentication.username, authentication.password);
 }
 
 function tlsOptions(tls: NonNullable<CassandraSettings['tls']>, hosts: readonly string[]) {

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Settings } from '../../../config/settings.js';
 import { SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { CassandraService } from './cassandra.service.js';
-import { sessionStatements } from './statements.js';
+import { Timestamps } from './timestamps.js';
 
 /** No key of a client's: a probe reads a row that nobody writes, from the replicas that a session would need. */
 const PROBE_KEY = 'kask:probe';
@@ -11,27 +10,36 @@ const PROBE_KEY = 'kask:probe';
 /** Sessions in the table that production has: `key text PRIMARY KEY, value blob`. */
 @Injectable()
 export class CassandraSessionStore extends SessionStore {
-  private readonly statements: ReturnType<typeof sessionStatements>;
+  private readonly timestamps = new Timestamps();
 
-  constructor(
-    private readonly cassandra: CassandraService,
-    { cassandra: { keyspace, table } }: Settings,
-  ) {
+  constructor(private readonly cassandra: CassandraService) {
     super();
-    this.statements = sessionStatements(keyspace, table);
   }
 
-  async get(key: string): Promise<Buffer | undefined> {
-    const result = await this.cassandra.execute(this.statements.get, [key]);
-    return (result.first()?.get('value') as Buffer | null | undefined) ?? undefined;
+  get(key: string): Promise<Buffer | undefined> {
+    return this.cassandra.run({
+      statement: 'get',
+      key: Buffer.from(key),
+      timestamp: this.timestamps.next(),
+    });
   }
 
   async set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
-    await this.cassandra.execute(this.statements.set, [key, value, ttlSeconds]);
+    await this.cassandra.run({
+      statement: 'set',
+      key: Buffer.from(key),
+      value,
+      ttlSeconds,
+      timestamp: this.timestamps.next(),
+    });
   }
 
   async delete(key: string): Promise<void> {
-    await this.cassandra.execute(this.statements.delete, [key]);
+    await this.cassandra.run({
+      statement: 'delete',
+      key: Buffer.from(key),
+      timestamp: this.timestamps.next(),
+    });
   }
 
   async probe(): Promise<void> {

@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
-import { Client, type Host, type types } from 'cassandra-driver';
+import { Client, type Host } from 'cassandra-driver';
 import { type CassandraSettings, Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { StorageError } from '../storage-error.js';
-import { clientOptions } from './cassandra-client-options.js';
-import { explain, fromDriverError } from './cassandra-errors.js';
+import { clientOptions, laneOptions } from './cassandra-client-options.js';
+import { explain } from './cassandra-errors.js';
+import type { DataPath } from './data-path.js';
+import { DriverPath } from './driver-path.js';
+import type { Execution } from './lane/execution.js';
+import { Lane } from './lane/lane.js';
 import { datacentersOf, LocalDatacenterPolicy } from './local-datacenter.js';
 import { requireSessionTable } from './session-table.js';
-import type { Statement } from './statements.js';
+import { sessionStatements } from './statements.js';
 
 /** Between two attempts at a cluster that is away, in ms. */
 const RETRY_MS = 500;
@@ -26,6 +30,7 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private readonly settings: CassandraSettings;
   private readonly stopped = new AbortController();
   private client: Client | undefined;
+  private path: DataPath | undefined;
   private away = notConnected('no attempt has ended yet');
 
   constructor(
@@ -45,15 +50,9 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     await Promise.race([firstAttempt, sleep(patience, undefined, { ref: false })]);
   }
 
-  async execute({ cql, consistency }: Statement, parameters: unknown[]): Promise<types.ResultSet> {
-    if (!this.client) throw this.away;
-    try {
-      return await this.inTime(
-        this.client.execute(cql, parameters, { consistency, readTimeout: this.settings.query_timeout_ms }),
-      );
-    } catch (error) {
-      throw fromDriverError(error);
-    }
+  /** Resolves with what a read found. Rejects with a StorageError, or with what is our own fault. */
+  run(execution: Execution): Promise<Buffer | undefined> {
+    return this.path ? this.path.run(execution) : Promise.reject(this.away);
   }
 
   /** Throws what is wrong with the table, if anything is; nothing if it cannot be asked now. */
@@ -69,19 +68,10 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   /** The driver would wait for every answer that a node still owes it, also to requests that we gave up. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped.abort();
-    await Promise.race([this.client?.shutdown(), sleep(PATIENCE_MS, undefined, { ref: false })]);
-  }
-
-  /** The driver's time limit is for each node that it asks and each statement that it prepares first. */
-  private async inTime<T>(answer: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(
-        () => reject(new StorageError('timeout', 'Cassandra did not answer in time')),
-        this.settings.query_timeout_ms,
-      );
-    });
-    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+    await Promise.race([
+      this.client && endBoth(this.client, this.path),
+      sleep(PATIENCE_MS, undefined, { ref: false }),
+    ]);
   }
 
   private async keepConnected(): Promise<void> {
@@ -94,9 +84,10 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   /** One attempt, with a client of its own: names are resolved anew each time, as nodes may move. */
   private async attempt(): Promise<void> {
     try {
-      const client = await this.connect();
-      if (this.stopped.signal.aborted) return await client.shutdown();
+      const { client, path } = await this.connect();
+      if (this.stopped.signal.aborted) return await endBoth(client, path);
       this.client = client;
+      this.path = path;
       this.watch(client);
     } catch (error) {
       this.away = error instanceof StorageError ? error : notConnected(this.whyNot(error));
@@ -111,7 +102,7 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     return hungUp && !this.settings.tls ? `${said} (cassandra.tls is not set: do the nodes want TLS?)` : said;
   }
 
-  private async connect(): Promise<Client> {
+  private async connect(): Promise<{ client: Client; path: DataPath }> {
     const coordinators = new LocalDatacenterPolicy(this.settings);
     const client = new Client(clientOptions(this.settings, coordinators));
     try {
@@ -122,7 +113,21 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
       throw error;
     }
     this.tellConnected(client, coordinators.localDc);
-    return client;
+    return { client, path: await this.openPath(client, coordinators) };
+  }
+
+  private async openPath(client: Client, coordinators: LocalDatacenterPolicy): Promise<DataPath> {
+    const { keyspace, table, query_timeout_ms, data_path } = this.settings;
+    const statements = sessionStatements(keyspace, table);
+    if (data_path === 'driver') return new DriverPath(client, statements, query_timeout_ms);
+    const lane = new Lane(client, coordinators, {
+      ...laneOptions(this.settings),
+      statements,
+      keyspace,
+      timeoutMs: query_timeout_ms,
+    });
+    await lane.open();
+    return lane;
   }
 
   private tellConnected(client: Client, datacenter: string): void {
@@ -150,9 +155,10 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   /** Once its last node is lost, the driver has nowhere to go back to: see LocalDatacenterPolicy. */
   private abandonIfLost(client: Client): void {
     if (this.client !== client || client.getState().getConnectedHosts().length > 0) return;
-    this.client = undefined;
+    const { path } = this;
+    this.client = this.path = undefined;
     this.away = notConnected('no node is up');
-    void client.shutdown();
+    void endBoth(client, path);
   }
 
   private exposeDriverState(metrics: Metrics): void {
@@ -169,12 +175,23 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
       () => (this.client?.hosts.values() ?? []).filter((host) => host.isUp()).length,
     );
     metrics.gauge('kask_cassandra_connections', 'Open connections to Cassandra', () =>
-      connections().reduce((sum, host) => sum + (state()?.getOpenConnections(host) ?? 0), 0),
+      connections().reduce(
+        (sum, host) => sum + (state()?.getOpenConnections(host) ?? 0),
+        this.path?.connections ?? 0,
+      ),
     );
     metrics.gauge('kask_cassandra_requests_in_flight', 'Requests that wait for an answer of Cassandra', () =>
-      connections().reduce((sum, host) => sum + (state()?.getInFlightQueries(host) ?? 0), 0),
+      connections().reduce(
+        (sum, host) => sum + (state()?.getInFlightQueries(host) ?? 0),
+        this.path?.requestsInFlight ?? 0,
+      ),
     );
   }
+}
+
+async function endBoth(client: Client, path: DataPath | undefined): Promise<void> {
+  path?.close();
+  await client.shutdown();
 }
 
 function notConnected(why: string): StorageError {

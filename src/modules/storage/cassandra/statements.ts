@@ -1,9 +1,13 @@
 import { types } from 'cassandra-driver';
 
+export type StatementName = 'get' | 'set' | 'delete';
+
 export interface Statement {
   readonly cql: string;
   readonly consistency: types.consistencies;
 }
+
+export type SessionStatements = Readonly<Record<StatementName, Statement>>;
 
 /**
  * The three statements of a session. Their consistency levels are constants of the design, not settings:
@@ -13,10 +17,7 @@ export interface Statement {
  * The TTL is bound: a TTL in the text would make a prepared statement for each value of it. Bound as 0 it means
  * "never expires", whatever the table's default is. Identifiers are quoted: `values` is a word of CQL.
  */
-export function sessionStatements(
-  keyspace: string,
-  table: string,
-): Record<'get' | 'set' | 'delete', Statement> {
+export function sessionStatements(keyspace: string, table: string): SessionStatements {
   const name = qualified(keyspace, table);
   const { localQuorum, eachQuorum } = types.consistencies;
   return {

@@ -1,0 +1,13 @@
+import type { Execution } from './lane/execution.js';
+
+/** How the statements of a session reach the cluster. */
+export abstract class DataPath {
+  /** Resolves with what a read found. Rejects with a StorageError, or with what is our own fault. */
+  abstract run(execution: Execution): Promise<Buffer | undefined>;
+
+  /** Open connections and requests in flight, beside those of the driver. */
+  abstract readonly connections: number;
+  abstract readonly requestsInFlight: number;
+
+  abstract close(): void;
+}

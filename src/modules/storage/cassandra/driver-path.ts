@@ -1,0 +1,49 @@
+import type { Client } from 'cassandra-driver';
+import { StorageError } from '../storage-error.js';
+import { fromDriverError } from './cassandra-errors.js';
+import { DataPath } from './data-path.js';
+import type { Execution } from './lane/execution.js';
+import type { SessionStatements } from './statements.js';
+
+/** The plain driver for every request: what the lane is a lean replacement of, and falls back to by a setting. */
+export class DriverPath extends DataPath {
+  readonly connections = 0;
+  readonly requestsInFlight = 0;
+
+  constructor(
+    private readonly client: Client,
+    private readonly statements: SessionStatements,
+    private readonly timeoutMs: number,
+  ) {
+    super();
+  }
+
+  async run({ statement, key, value, ttlSeconds, timestamp }: Execution): Promise<Buffer | undefined> {
+    const { cql, consistency } = this.statements[statement];
+    const parameters = value ? [key.toString(), value, ttlSeconds] : [key.toString()];
+    const options = { consistency, timestamp, readTimeout: this.timeoutMs };
+    try {
+      const result = await this.inTime(this.client.execute(cql, parameters, options));
+      return (result.first()?.get('value') as Buffer | null | undefined) ?? undefined;
+    } catch (error) {
+      throw fromDriverError(error);
+    }
+  }
+
+  /** The client is closed by whoever opened it. */
+  close(): void {
+    return;
+  }
+
+  /** The driver's time limit is for each node that it asks and each statement that it prepares first. */
+  private async inTime<T>(answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new StorageError('timeout', 'Cassandra did not answer in time')),
+        this.timeoutMs,
+      );
+    });
+    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+  }
+}

@@ -1,0 +1,97 @@
+import { type Client, type Host, types } from 'cassandra-driver';
+import { DataPath } from '../data-path.js';
+import type { LocalDatacenterPolicy } from '../local-datacenter.js';
+import type { Execution } from './execution.js';
+import type { NodeOptions } from './lane-connection.js';
+import { LaneNode } from './lane-node.js';
+import { type Coordinator, runOn } from './session-operation.js';
+import { TimerWheel } from './timer-wheel.js';
+
+/** How late a deadline may be noticed, in ms. */
+const TICK_MS = 5;
+
+export interface LaneOptions extends Omit<NodeOptions, 'address' | 'host' | 'port' | 'wheel'> {
+  keyspace: string;
+  /** For a whole operation, in ms. */
+  timeoutMs: number;
+}
+
+/**
+ * The lean way of the three statements of a session to the nodes of our datacenter, on connections of its own. Which
+ * nodes there are, where their tokens lie, and which are up, the driver knows.
+ */
+export class Lane extends DataPath {
+  private readonly wheel = new TimerWheel(TICK_MS);
+  private readonly nodes = new Map<string, LaneNode>();
+  private turn = 0;
+
+  constructor(
+    private readonly client: Client,
+    private readonly coordinators: LocalDatacenterPolicy,
+    private readonly options: LaneOptions,
+  ) {
+    super();
+    client.on('hostAdd', (host: Host) => void this.add(host));
+    client.on('hostUp', (host: Host) => void this.add(host));
+    client.on('hostRemove', (host: Host) => this.remove(host));
+  }
+
+  /** Resolves when one node can be asked, or every one was tried. */
+  async open(): Promise<void> {
+    const opened = this.client.hosts.values().map(async (host) => {
+      await this.add(host);
+      if (!this.nodes.get(host.address)?.isOpen) throw new Error('not open');
+    });
+    await Promise.any(opened).catch(() => undefined);
+  }
+
+  run(execution: Execution): Promise<Buffer | undefined> {
+    return runOn(this.plan(execution.key), execution, performance.now() + this.options.timeoutMs);
+  }
+
+  get connections(): number {
+    return this.openNodes().length;
+  }
+
+  get requestsInFlight(): number {
+    return this.openNodes().reduce((sum, node) => sum + node.inFlight, 0);
+  }
+
+  close(): void {
+    for (const node of this.nodes.values()) node.close();
+    this.nodes.clear();
+    this.wheel.stop();
+  }
+
+  /** The replicas of a key first, each of them in its turn: they need not ask another for the row. */
+  private plan(key: Buffer): Coordinator[] {
+    const replicas = this.client.getReplicas(this.options.keyspace, key) ?? [];
+    const start = this.turn++;
+    const plan: LaneNode[] = [];
+    for (let i = 0; i < replicas.length; i++) {
+      const replica = replicas[(start + i) % replicas.length] as Host;
+      const node = this.nodes.get(replica.address);
+      if (node?.isOpen) plan.push(node);
+    }
+    if (plan.length < this.nodes.size)
+      for (const node of this.openNodes()) if (!plan.includes(node)) plan.push(node);
+    return plan;
+  }
+
+  private openNodes(): LaneNode[] {
+    return [...this.nodes.values()].filter((node) => node.isOpen);
+  }
+
+  private add(host: Host): Promise<void> {
+    if (this.coordinators.getDistance(host) !== types.distance.local) return Promise.resolve();
+    let node = this.nodes.get(host.address);
+    if (!node)
+      this.nodes.set(host.address, (node = new LaneNode(host, { ...this.options, wheel: this.wheel })));
+    return node.open();
+  }
+
+  private remove({ address }: Host): void {
+    this.nodes.get(address)?.close();
+    this.nodes.delete(address);
+  }
+}

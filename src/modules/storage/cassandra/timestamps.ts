@@ -1,0 +1,12 @@
+/**
+ * Timestamps of writes, in microseconds since the epoch: of two writes to a key, Cassandra keeps the one with the
+ * later. Each is later than all that this process gave before, also if its clock is set back.
+ */
+export class Timestamps {
+  private last = 0;
+
+  next(): number {
+    this.last = Math.max(this.last + 1, Date.now() * 1000);
+    return this.last;
+  }
+}
