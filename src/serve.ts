@@ -10,6 +10,10 @@ import type { StopSignals } from './stop-signals.js';
 /** Connections without a request are closed this often, in ms, while the server drains. */
 const CLOSE_IDLE_EVERY_MS = 50;
 
+/** A connection that clients keep is closed when it had no request for so long, in ms; beyond what proxies keep theirs. */
+const KEEP_IDLE_MS = 72_000;
+const LOOK_FOR_IDLE_EVERY_MS = 5_000;
+
 /** A service that listens. */
 export interface Listening {
   /** Leaves in order once told to: resolves with the exit code of the process. */
@@ -21,7 +25,11 @@ export async function listen(
   settings: Settings,
   logger: Logger,
 ): Promise<Listening> {
-  const connections = new HttpConnections(app.getHttpServer());
+  const connections = app.get(HttpConnections);
+  setInterval(
+    () => connections.closeIdleSince(performance.now() - KEEP_IDLE_MS),
+    LOOK_FOR_IDLE_EVERY_MS,
+  ).unref();
   await app.listen(settings.listen_port, oneAddress(settings.listen_address));
   logger.info(
     { origin: originOf(app, settings), base_uri: settings.base_uri, storage: settings.storage },

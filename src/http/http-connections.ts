@@ -1,49 +1,89 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/**
- * The open connections of a server, and how many requests each has in flight. A request is one once its head was read,
- * and until its answer is written; Node's own `closeIdleConnections` spares connections that sent nothing yet, or half
- * a head.
- */
-export class HttpConnections {
-  private readonly open = new Map<string, Socket>();
-  private readonly inFlight = new Map<Socket, number>();
+/** A client's connection, for as long as it is open. */
+export class HttpConnection {
+  requestsInFlight = 0;
+  /** Of `performance.now()`, in ms. */
+  idleSince = performance.now();
+  private latest: ServerResponse | undefined;
+  private readonly answered = (): void => {
+    this.requestsInFlight--;
+    this.idleSince = performance.now();
+  };
 
-  constructor(server: Server) {
-    server.on('connection', (socket: Socket) => this.keep(socket));
-    // Requests over TLS know this socket, not the one that it took over.
-    server.on('secureConnection', (socket: Socket) => this.keep(socket));
-    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-      this.count(socket, 1);
-      response.once('close', () => this.count(socket, -1));
-    });
-  }
+  constructor(readonly socket: Socket) {}
 
-  get requestsInFlight(): number {
-    return [...this.inFlight.values()].reduce((sum, requests) => sum + requests, 0);
-  }
-
-  closeWithoutRequest(): void {
-    for (const socket of this.open.values()) if (!this.inFlight.has(socket)) socket.destroySoon();
-  }
-
-  private keep(socket: Socket): void {
-    const peer = peerOf(socket);
-    this.open.set(peer, socket);
-    socket.once('close', () => {
-      if (this.open.get(peer) === socket) this.open.delete(peer);
-    });
-  }
-
-  private count(socket: Socket, change: number): void {
-    const requests = (this.inFlight.get(socket) ?? 0) + change;
-    if (requests > 0) this.inFlight.set(socket, requests);
-    else this.inFlight.delete(socket);
+  /**
+   * Node starts the requests that a client sends without waiting for answers all at once; a read after a write has to
+   * see it (RFC 9112 section 9.3.2). So each is started when the answer before it was sent.
+   */
+  begin(response: ServerResponse, start: () => void): void {
+    const before = this.latest;
+    this.latest = response;
+    this.requestsInFlight++;
+    response.on('close', this.answered);
+    if (!before || before.closed) start();
+    else before.once('close', start);
   }
 }
 
-/** The same for a connection and for the TLS on it. */
+/**
+ * The open connections of a server. A request is in flight once its head was read, and until its answer is written;
+ * Node's own `closeIdleConnections` spares connections that sent nothing yet, or half a head.
+ */
+export class HttpConnections {
+  private readonly open = new Map<Socket, HttpConnection>();
+  /** Those that TLS runs on, by their peers. */
+  private readonly underTls = new Map<string, Socket>();
+
+  constructor(server: Server) {
+    server.on('connection', (socket: Socket) => this.keep(socket));
+    if ('setSecureContext' in server) this.followTls(server);
+  }
+
+  get requestsInFlight(): number {
+    let sum = 0;
+    for (const connection of this.open.values()) sum += connection.requestsInFlight;
+    return sum;
+  }
+
+  of({ socket }: IncomingMessage): HttpConnection {
+    return this.open.get(socket) ?? this.keep(socket);
+  }
+
+  closeWithoutRequest(): void {
+    this.closeIdleSince(Infinity);
+  }
+
+  /** Closes those that had no request in flight since a time of `performance.now()`. */
+  closeIdleSince(time: number): void {
+    for (const { socket, requestsInFlight, idleSince } of this.open.values())
+      if (requestsInFlight === 0 && idleSince <= time) socket.destroySoon();
+  }
+
+  private keep(socket: Socket): HttpConnection {
+    const connection = new HttpConnection(socket);
+    this.open.set(socket, connection);
+    socket.on('close', () => this.open.delete(socket));
+    return connection;
+  }
+
+  /** Requests over TLS know its socket, not the one that it took over; both are the same connection. */
+  private followTls(server: Server): void {
+    server.on('connection', (socket: Socket) => {
+      const peer = peerOf(socket);
+      this.underTls.set(peer, socket);
+      socket.on('close', () => this.underTls.get(peer) === socket && this.underTls.delete(peer));
+    });
+    server.on('secureConnection', (socket: Socket) => {
+      const below = this.underTls.get(peerOf(socket));
+      if (below) this.open.delete(below);
+      this.keep(socket);
+    });
+  }
+}
+
 function peerOf({ localAddress, remoteAddress, remotePort }: Socket): string {
   return `${localAddress} ${remoteAddress} ${remotePort}`;
 }

@@ -1,28 +1,15 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { StorageError, type StorageErrorKind } from '../modules/storage/storage-error.js';
 import { pathOf, withoutQuery } from '../modules/sessions/base-uri.js';
-import { placeOf } from './place-of.js';
-import { Problem, PROBLEM_CONTENT_TYPE, type ProblemName, PROBLEMS } from './problem.js';
+import { type Problem, PROBLEM_CONTENT_TYPE } from './problem.js';
+import { toProblem } from './to-problem.js';
 
-/** Seconds after which a client may try again what the storage could not do. */
-const RETRY_AFTER_SECONDS = '1';
-
-const OF_STORAGE: Record<StorageErrorKind, ProblemName> = {
-  unavailable: 'unavailable',
-  timeout: 'timeout',
-  too_large: 'too_large',
-};
-
-/** The one writer of error answers: whatever was thrown anywhere becomes a problem document. */
+/** Errors of every endpoint but the sessions': whatever was thrown becomes a problem document. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    const problem = toProblem(error);
-    request.failure = whatFailed(error, problem);
-    sendProblem(problem, request, http.getResponse<FastifyReply>());
+    sendProblem(toProblem(error), http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
   }
 }
 
@@ -37,32 +24,4 @@ export function sendProblem(
     .code(problem.status)
     .headers({ ...problem.headers, 'content-type': PROBLEM_CONTENT_TYPE })
     .send(Buffer.from(document));
-}
-
-export function toProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  if (error instanceof StorageError) return fromStorage(error);
-  const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
-  const named = Object.entries(PROBLEMS).find(([, each]) => each.status === status && status < 500);
-  if (named)
-    return new Problem(named[0] as ProblemName, status === 404 ? 'There is nothing at this path' : undefined);
-  return new Problem(status >= 400 && status < 500 ? 'bad_request' : 'server_error');
-}
-
-function fromStorage({ kind, reason }: StorageError): Problem {
-  const headers: Record<string, string> =
-    kind === 'unavailable' ? { 'retry-after': RETRY_AFTER_SECONDS } : {};
-  return new Problem(OF_STORAGE[kind], `${PROBLEMS[OF_STORAGE[kind]].detail}: ${reason}`, headers);
-}
-
-/** Fastify marks its own errors with the status that they mean. */
-function statusOf(error: unknown): number {
-  return typeof error === 'object' && error !== null && 'statusCode' in error
-    ? Number(error.statusCode)
-    : 500;
-}
-
-/** For the log. The message of an error that nobody expected may quote what it choked on, so only its place is told. */
-function whatFailed(error: unknown, problem: Problem): string {
-  return problem.problem === 'server_error' ? placeOf(error) : problem.detail;
 }

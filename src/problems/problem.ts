@@ -40,12 +40,17 @@ export type ProblemName = keyof typeof PROBLEMS;
 
 /** An answer other than success. Its detail and headers reach the client: no session key may be in them. */
 export class Problem extends Error {
+  /** The document up to the instance, which is all that differs from one request to the next. */
+  private readonly head: string;
+
   constructor(
     readonly problem: ProblemName,
     readonly detail: string = PROBLEMS[problem].detail,
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(detail);
+    const { title } = PROBLEMS[problem];
+    this.head = JSON.stringify({ type: TYPES + problem, title, detail }).slice(0, -1);
   }
 
   get status(): number {
@@ -54,8 +59,7 @@ export class Problem extends Error {
 
   /** The problem document of RFC 9457; `instance` is the path of the request. */
   document(instance: string): string {
-    const { title } = PROBLEMS[this.problem];
-    return JSON.stringify({ type: TYPES + this.problem, title, detail: this.detail, instance }) + '\n';
+    return `${this.head},"instance":${JSON.stringify(instance)}}\n`;
   }
 }
 

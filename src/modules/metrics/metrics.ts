@@ -1,59 +1,45 @@
 import { Injectable } from '@nestjs/common';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { buildInfo } from '../../build-info.js';
 import type { StorageErrorKind } from '../storage/storage-error.js';
-
-/** Seconds; dashboards of the service that this one succeeds use these buckets. */
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 
 export type StorageOperation = 'get' | 'set' | 'delete';
 export type StorageResult = 'ok' | 'miss' | StorageErrorKind | 'error';
 
-/** Every metric of our own, by name; docs/metrics.md tells what each is for. Labels have bounded values only. */
+/**
+ * Every metric of our own, by name; docs/metrics.md tells what each is for. Labels have bounded values only. What is
+ * counted for each request is counted in plain numbers and made into samples when it is asked for.
+ */
 @Injectable()
 export class Metrics {
-  readonly httpRequests: Counter<'code' | 'method'>;
-  readonly httpDuration: Histogram<'code' | 'method'>;
-  readonly httpInFlight: Gauge;
-  readonly operations: Counter<'operation' | 'result'>;
-  readonly operationDuration: Histogram<'operation'>;
+  httpInFlight = 0;
   readonly storageUp: Gauge;
+  private readonly requests = new Map<string, Map<number, Tally>>();
+  private readonly results = new Map<StorageOperation, Map<StorageResult, number>>();
+  private readonly operations = new Map<StorageOperation, Tally>();
 
   constructor(private readonly registry: Registry) {
-    const registers = [registry];
-    this.httpRequests = new Counter({
-      name: 'http_requests_total',
-      help: 'Requests under base_uri, by the status that was answered',
-      labelNames: ['code', 'method'],
-      registers,
-    });
-    this.httpDuration = this.duration(
-      'http_request_duration_seconds',
-      'Time from the arrival of a request under base_uri to the end of its answer',
-      ['code', 'method'],
-    );
-    this.httpInFlight = new Gauge({
-      name: 'kask_http_requests_in_flight',
-      help: 'Requests under base_uri that are not answered yet',
-      registers,
-    });
-    this.operations = new Counter({
-      name: 'kask_storage_operations_total',
-      help: 'Operations on the storage, by result',
-      labelNames: ['operation', 'result'],
-      registers,
-    });
-    this.operationDuration = this.duration(
-      'kask_storage_operation_duration_seconds',
-      'Time that the storage took for an operation, whatever its result',
-      ['operation'],
-    );
+    this.exposeRequests();
+    this.exposeOperations();
     this.storageUp = new Gauge({
       name: 'kask_storage_up',
       help: '1 if the last probe of the storage succeeded',
-      registers,
+      registers: [registry],
     });
     this.buildInfo();
+  }
+
+  /** A request under base_uri has ended. */
+  countRequest(method: string, status: number, seconds: number): void {
+    const statuses = getOrAdd(this.requests, method, () => new Map<number, Tally>());
+    getOrAdd(statuses, status, () => new Tally()).observe(seconds);
+  }
+
+  countOperation(operation: StorageOperation, result: StorageResult, seconds: number): void {
+    const results = getOrAdd(this.results, operation, () => new Map<StorageResult, number>());
+    results.set(result, (results.get(result) ?? 0) + 1);
+    getOrAdd(this.operations, operation, () => new Tally()).observe(seconds);
   }
 
   /** Registers a gauge whose value is asked for at each scrape. */
@@ -72,8 +58,65 @@ export class Metrics {
     return new Counter({ name, help, registers: [this.registry] });
   }
 
-  private duration<Label extends string>(name: string, help: string, labelNames: Label[]): Histogram<Label> {
-    return new Histogram({ name, help, labelNames, buckets: BUCKETS, registers: [this.registry] });
+  private exposeRequests(): void {
+    this.countsOf(
+      'http_requests_total',
+      'Requests under base_uri, by the status that was answered',
+      ['code', 'method'],
+      () => [...this.requestTallies()].map(({ labels, tally }) => ({ labels, count: tally.count })),
+    );
+    exposeHistogram(
+      this.registry,
+      'http_request_duration_seconds',
+      'Time from the arrival of a request under base_uri to the end of its answer',
+      () => this.requestTallies(),
+    );
+    this.gauge(
+      'kask_http_requests_in_flight',
+      'Requests under base_uri that are not answered yet',
+      () => this.httpInFlight,
+    );
+  }
+
+  private exposeOperations(): void {
+    this.countsOf(
+      'kask_storage_operations_total',
+      'Operations on the storage, by result',
+      ['operation', 'result'],
+      () =>
+        [...this.results].flatMap(([operation, results]) =>
+          [...results].map(([result, count]) => ({ labels: { operation, result }, count })),
+        ),
+    );
+    exposeHistogram(
+      this.registry,
+      'kask_storage_operation_duration_seconds',
+      'Time that the storage took for an operation, whatever its result',
+      () => [...this.operations].map(([operation, tally]) => ({ labels: { operation }, tally })),
+    );
+  }
+
+  private *requestTallies(): Iterable<LabelledTally> {
+    for (const [method, statuses] of this.requests)
+      for (const [status, tally] of statuses) yield { labels: { code: String(status), method }, tally };
+  }
+
+  private countsOf(
+    name: string,
+    help: string,
+    labelNames: string[],
+    counts: () => { labels: Record<string, string>; count: number }[],
+  ): void {
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { labels, count } of counts()) this.inc(labels, count);
+      },
+    });
   }
 
   private buildInfo(): void {
@@ -85,4 +128,10 @@ export class Metrics {
     });
     gauge.set({ ...buildInfo }, 1);
   }
+}
+
+function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
 }

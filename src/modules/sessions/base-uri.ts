@@ -2,17 +2,11 @@
 const OTHER_ENDPOINTS = new Set(['/healthz', '/healthz/live', '/healthz/ready', '/metrics', '/openapi']);
 
 /**
- * Tells which requests are for sessions, by the request target as it came (RFC 9112 section 3.2). Fastify's router
- * would decode `%2F` before it matches and refuse `%zz` before any hook runs; so every target under `base_uri` is
- * routed to the one path below, and the key is taken from the target itself.
+ * Tells which requests are for sessions, by the request target as it came (RFC 9112 section 3.2): a router would decode
+ * `%2F` before it matches, and refuse `%zz` before anybody could count it.
  */
 export class BaseUri {
-  /** The path that Nest mounts the sessions at. */
-  readonly route: string;
-
-  constructor(private readonly prefix: string) {
-    this.route = prefix === '/' ? '/' : prefix.slice(0, -1);
-  }
+  constructor(private readonly prefix: string) {}
 
   covers(target: string): boolean {
     const path = pathOf(target);

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../../problems/problem.js';
+import type { SessionExchange } from './session-exchange.js';
 
 /**
  * How long a client that sends too much may go on after its answer, in ms. Closing at once would reset the connection
@@ -16,6 +16,8 @@ const SMALL_BYTES = 64 * 1024;
 const LARGE_VALUES_AT_LEAST = 32 * 1024 * 1024;
 const LARGE_VALUES_SHARE = 4;
 
+const NOTHING = Buffer.alloc(0);
+
 /** How to end the reading of a body whose connection can't be read any more, while an answer can still be written. */
 const readers = new WeakMap<Socket, (problem: Problem) => void>();
 
@@ -28,74 +30,101 @@ export class ValueReader {
     this.largeBytesLimit = Math.max(LARGE_VALUES_AT_LEAST, LARGE_VALUES_SHARE * maxBytes);
   }
 
-  /** For every content type. */
-  register(fastify: FastifyInstance): void {
-    fastify.decorateRequest('largeBytes', 0);
-    fastify.addHook('preParsing', (request, reply, payload, done) => {
-      this.continueIfItFits(request, reply);
-      done(null, payload);
-    });
-    fastify.removeAllContentTypeParsers();
-    fastify.addContentTypeParser('*', (request: FastifyRequest, body: IncomingMessage) =>
-      declaredBytes(request) > this.maxBytes ? Promise.reject(this.tooLarge(body)) : this.read(request, body),
-    );
-  }
-
-  /** Who asks before he sends (RFC 9110 section 10.1.1) is told to go on only if his value will be read. */
-  private continueIfItFits(request: FastifyRequest, reply: FastifyReply): void {
-    const asks = request.headers.expect?.toLowerCase() === '100-continue';
-    if (asks && declaredBytes(request) <= this.maxBytes) reply.raw.writeContinue();
-    if (mayBeLarge(request)) reply.raw.once('close', () => (this.largeBytes -= request.largeBytes));
-  }
-
-  private read(request: FastifyRequest, body: IncomingMessage): Promise<Buffer> {
+  /** The whole body, or rejects with the Problem that it has; until then nothing of it is stored anywhere. */
+  read(exchange: SessionExchange): Promise<Buffer> {
+    const { request, response } = exchange;
+    const declared = declaredBytes(request);
+    if (declared > this.maxBytes) return Promise.reject(this.tooLarge(request));
+    // Who asks before he sends (RFC 9110 section 10.1.1) is told to go on only if his value will be read.
+    if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
+      const value = new GrowingValue(declared || this.maxBytes);
       const stop = (problem: Problem): void => {
-        body.removeAllListeners('data');
-        chunks.length = 0;
+        request.removeAllListeners('data');
+        value.clear();
         reject(problem);
       };
-      body.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > this.maxBytes) stop(this.tooLarge(body));
-        else if (this.hold(request, size)) chunks.push(chunk);
-        else stop(tooMany(body));
+      request.on('data', (chunk: Buffer) => {
+        if (value.size + chunk.length > this.maxBytes) stop(this.tooLarge(request));
+        else if (this.hold(exchange, value.size + chunk.length)) value.add(chunk);
+        else stop(tooMany(request));
       });
-      body.once('end', () =>
-        resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size)),
-      );
+      request.on('end', () => resolve(value.bytes()));
       // A connection that is cut before the end of the body: nothing may be stored.
-      body.once('error', () => {
-        request.clientLeft = true;
+      request.on('error', () => {
+        exchange.hasClientLeft = true;
         stop(new Problem('bad_request', 'The client left within the body'));
       });
-      readers.set(body.socket, stop);
-      body.once('close', () => readers.delete(body.socket));
+      readers.set(request.socket, (problem) => {
+        response.shouldKeepAlive = false;
+        stop(problem);
+      });
+      request.on('close', () => readers.delete(request.socket));
     });
+  }
+
+  /** What has no meaning is read all the same, up to the limit: the next request on the connection comes after it. */
+  async skip(exchange: SessionExchange): Promise<void> {
+    const { headers } = exchange.request;
+    if (declaredBytes(exchange.request) > 0 || headers['transfer-encoding'] !== undefined)
+      await this.read(exchange);
+  }
+
+  /** Once the answer is sent, the value is not held any more. */
+  release(exchange: SessionExchange): void {
+    this.largeBytes -= exchange.largeBytes;
+    exchange.largeBytes = 0;
   }
 
   /** Counts what a large value has come to; false if there is no room for it now. */
-  private hold(request: FastifyRequest, size: number): boolean {
+  private hold(exchange: SessionExchange, size: number): boolean {
     if (size <= SMALL_BYTES) return true;
-    const more = size - request.largeBytes;
+    const more = size - exchange.largeBytes;
     if (this.largeBytes + more > this.largeBytesLimit) return false;
     this.largeBytes += more;
-    request.largeBytes = size;
+    exchange.largeBytes = size;
     return true;
   }
 
-  private tooLarge(body: IncomingMessage): Problem {
-    closeLingering(body);
+  private tooLarge(request: IncomingMessage): Problem {
+    closeLingering(request);
     return new Problem('too_large', `The value is larger than ${this.maxBytes} bytes`);
   }
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** What the request's value counts for among the large ones; until its answer is sent. */
-    largeBytes: number;
+/**
+ * A value as it comes in: one that comes in one piece is not copied, and of a larger one there is never more than twice
+ * what came, however much its client says that it will send.
+ */
+class GrowingValue {
+  size = 0;
+  private buffer: Buffer = NOTHING;
+
+  /** @param mostBytes what it can come to */
+  constructor(private readonly mostBytes: number) {}
+
+  add(chunk: Buffer): void {
+    const size = this.size + chunk.length;
+    if (this.size === 0) this.buffer = chunk;
+    else this.append(chunk, size);
+    this.size = size;
+  }
+
+  bytes(): Buffer {
+    return this.buffer.subarray(0, this.size);
+  }
+
+  clear(): void {
+    this.buffer = NOTHING;
+  }
+
+  private append(chunk: Buffer, size: number): void {
+    if (size > this.buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(size, Math.min(2 * size, this.mostBytes)));
+      this.buffer.copy(larger, 0, 0, this.size);
+      this.buffer = larger;
+    }
+    chunk.copy(this.buffer, this.size);
   }
 }
 
@@ -106,12 +135,8 @@ export function cutBody(socket: Socket, problem: Problem): boolean {
   return stop !== undefined;
 }
 
-function declaredBytes(request: FastifyRequest): number {
-  return Number(request.headers['content-length'] ?? 0);
-}
-
-function mayBeLarge(request: FastifyRequest): boolean {
-  return declaredBytes(request) > SMALL_BYTES || request.headers['transfer-encoding'] !== undefined;
+function declaredBytes({ headers }: IncomingMessage): number {
+  return Number(headers['content-length'] ?? 0);
 }
 
 function tooMany(body: IncomingMessage): Problem {

@@ -1,0 +1,43 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { Readiness } from '../modules/health/readiness.js';
+import { isOtherEndpoint } from '../modules/sessions/base-uri.js';
+import { Problem } from '../problems/problem.js';
+import { HEADERS, requestIdOf } from './headers.js';
+import { keepToProtocol } from './protocol.js';
+
+const ALLOWED = 'GET, HEAD';
+
+/** Hooks for the requests that are for no session, in the order in which a request meets them. */
+export function hookOtherRequests(fastify: FastifyInstance, readiness: Readiness, logger: Logger): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.headers(HEADERS);
+    // Who keeps connections learns from his next answer to open the one after elsewhere.
+    if (readiness.isLeaving) reply.header('connection', 'close');
+    keepToProtocol(request.raw);
+    if (request.is404) throw noRoute(request);
+    done();
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    if (reply.statusCode === 404) logMiss(logger, request, reply);
+    done();
+  });
+}
+
+function noRoute({ originalUrl, method }: FastifyRequest): Problem {
+  if (!isOtherEndpoint(originalUrl)) return new Problem('not_found', 'There is nothing at this path');
+  const detail = `${method} is not allowed; ${ALLOWED} are`;
+  return new Problem('method_not_allowed', detail, { allow: ALLOWED });
+}
+
+/** Never the path: where base_uri is mistaken, it may hold a session key. */
+function logMiss(logger: Logger, { method, headers }: FastifyRequest, reply: FastifyReply): void {
+  logger.warn({
+    msg: 'request outside base_uri',
+    request_id: requestIdOf(headers),
+    method,
+    status: reply.statusCode,
+    duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+    reason: 'There is nothing at this path',
+  });
+}

@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { PinoLogger } from 'nestjs-pino';
+import { HttpConnections } from '../../http/http-connections.js';
+import { keepToProtocol } from '../../http/protocol.js';
+import { Problem } from '../../problems/problem.js';
+import { toProblem, whatFailed } from '../../problems/to-problem.js';
+import { Readiness } from '../health/readiness.js';
+import { Metrics } from '../metrics/metrics.js';
+import { BaseUri } from './base-uri.js';
+import { SessionExchange } from './session-exchange.js';
+import { parseSessionKey } from './session-key.js';
+import { ValueReader } from './session-value.js';
+import { SessionsController } from './sessions.controller.js';
+
+/** The status of a request whose client left before it had the whole answer: no one of HTTP's, but known from proxies. */
+const CLIENT_LEFT = 499;
+
+type Handler = (exchange: SessionExchange) => Promise<void>;
+
+/**
+ * The hot route: requests for sessions, from Node's server straight to the controller. Each is admitted or refused
+ * before a byte of its body is read, answered, counted and, if it failed, logged.
+ */
+@Injectable()
+export class SessionRequests {
+  private readonly handlers: ReadonlyMap<string, Handler>;
+
+  constructor(
+    controller: SessionsController,
+    private readonly baseUri: BaseUri,
+    private readonly values: ValueReader,
+    private readonly connections: HttpConnections,
+    private readonly readiness: Readiness,
+    private readonly metrics: Metrics,
+    private readonly logger: PinoLogger,
+  ) {
+    const read: Handler = (exchange) => controller.read(exchange);
+    // MediaWiki's client writes with PUT unless told otherwise.
+    const write: Handler = (exchange) => controller.write(exchange);
+    const remove: Handler = (exchange) => controller.delete(exchange);
+    this.handlers = new Map([
+      ['GET', read],
+      ['HEAD', read],
+      ['POST', write],
+      ['PUT', write],
+      ['DELETE', remove],
+    ]);
+  }
+
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    const exchange = new SessionExchange(request, response);
+    this.metrics.httpInFlight++;
+    response.on('close', () => this.record(exchange));
+    this.connections.of(request).begin(response, () => void this.handle(exchange));
+  }
+
+  private async handle(exchange: SessionExchange): Promise<void> {
+    // Who keeps connections learns from his next answer to open the one after elsewhere.
+    if (this.readiness.isLeaving) exchange.response.shouldKeepAlive = false;
+    try {
+      await this.admit(exchange)(exchange);
+    } catch (error) {
+      const problem = toProblem(error);
+      exchange.failure = whatFailed(error, problem);
+      exchange.answerProblem(problem);
+    }
+  }
+
+  private admit(exchange: SessionExchange): Handler {
+    keepToProtocol(exchange.request);
+    const handler = this.handlers.get(exchange.method);
+    if (!handler) throw this.notAllowed(exchange.method);
+    exchange.key = parseSessionKey(this.baseUri.rest(exchange.target));
+    return handler;
+  }
+
+  private notAllowed(method: string): Problem {
+    const allow = [...this.handlers.keys()].join(', ');
+    return new Problem('method_not_allowed', `${method} is not allowed; ${allow} are`, { allow });
+  }
+
+  /**
+   * What became of a request, with the status that the client saw: at the end of the response itself, which comes also
+   * when a client gives up, as in an outage most of them do.
+   */
+  private record(exchange: SessionExchange): void {
+    const milliseconds = performance.now() - exchange.startedAt;
+    const hasLeft = exchange.hasClientLeft || !exchange.response.writableFinished;
+    const status = hasLeft ? CLIENT_LEFT : exchange.response.statusCode;
+    this.values.release(exchange);
+    this.metrics.httpInFlight--;
+    this.metrics.countRequest(exchange.method, status, milliseconds / 1000);
+    const level = levelOf(exchange, status);
+    if (!this.logger.logger.isLevelEnabled(level)) return;
+    this.logger.logger[level]({
+      msg: 'session request',
+      request_id: exchange.requestId,
+      method: exchange.method,
+      status,
+      duration_ms: Math.round(milliseconds * 10) / 10,
+      reason: hasLeft ? 'The client left before it was answered' : exchange.failure,
+    });
+  }
+}
+
+/** A line for each request that failed, and at level debug for every other. Never the path: it is a session key. */
+function levelOf({ key }: SessionExchange, status: number): 'debug' | 'warn' | 'error' {
+  if (status >= 500) return 'error';
+  const isMiss = status === 404 && key !== '';
+  return status < 400 || isMiss ? 'debug' : 'warn';
+}
