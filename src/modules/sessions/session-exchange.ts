@@ -60,11 +60,16 @@ export class SessionExchange {
   }
 
   /**
-   * Node joins a head and a text to one write to the socket, and makes two of a head and a buffer, which costs a fifth
-   * of a whole read. Latin-1 has a character for each byte.
+   * Of a small body Node makes one write to the socket: it joins a text, and no buffer, to the head (Latin-1 has a
+   * character for each byte), and adds a piece for the end unless what came before has left. The two pieces of the
+   * ordinary way cost a fifth of the CPU time of a read.
    */
   private end(body: Buffer): void {
-    if (body.length <= ONE_PIECE_BYTES) this.response.end(body.toString('latin1'), 'latin1');
-    else this.response.end(body);
+    const { socket } = this.response;
+    if (!socket || body.length > ONE_PIECE_BYTES) return void this.response.end(body);
+    socket.cork();
+    this.response.write(body.toString('latin1'), 'latin1');
+    socket.uncork();
+    this.response.end();
   }
 }

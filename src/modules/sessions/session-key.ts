@@ -23,6 +23,19 @@ export function parseSessionKey(rest: string): string {
 
 function percentDecoded(segment: string): string {
   if (!segment.includes('%')) return fromLatin1(segment);
+  return (isAscii(segment) ? decoded(segment) : undefined) ?? carefullyDecoded(segment);
+}
+
+/** Most keys, at once; `undefined` for those with a fault that has to be named. */
+function decoded(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}
+
+function carefullyDecoded(segment: string): string {
   if (/%(?![0-9a-f]{2})/i.test(segment)) {
     throw new Problem('bad_request', 'The key has a percent sign that two hexadecimal digits do not follow');
   }
