@@ -1,8 +1,8 @@
-import { validateSync } from 'class-validator';
 import { stringify } from 'yaml';
 import { readConfigFile } from './config-file.js';
 import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
+import { Validator } from './rules.js';
 import { settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
 import { readText, Unreadable } from './text-file.js';
@@ -58,7 +58,7 @@ function fill<T extends object>(
     if (!setting.section || !(Reflect.has(section, key) || isWritten(`${path}${key}.`, written))) continue;
     Reflect.set(section, key, fill(new setting.section(), `${path}${key}.`, written, faults));
   }
-  for (const { property } of validateSync(section)) {
+  for (const { property } of new Validator().validateSync(section)) {
     const { allowed, secret } = settings.get(property)!;
     const found = written.get(path + property);
     const hidden = secret && !(found?.value instanceof Unusable);

@@ -1,4 +1,4 @@
-import * as rules from 'class-validator';
+import * as rules from './rules.js';
 import { WHOLE_NUMBER, type Written } from './written.js';
 
 export type SectionClass = new () => object;

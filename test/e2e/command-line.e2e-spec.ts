@@ -24,7 +24,7 @@ const OLD_FILE = {
 };
 
 function kask(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+  const { status, stdout, stderr } = spawnSync(MAIN, args, {
     encoding: 'utf8',
     timeout: 30_000,
   });

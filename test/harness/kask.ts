@@ -57,14 +57,7 @@ export class KaskProcess {
     };
     const file = path.join(directory, 'config.yaml');
     writeFileSync(file, stringify(all));
-    const command = [
-      ...(options.under ?? []),
-      process.execPath,
-      MAIN,
-      '--config',
-      file,
-      ...(options.args ?? []),
-    ];
+    const command = [...(options.under ?? []), MAIN, '--config', file, ...(options.args ?? [])];
     const child = spawn(command[0] as string, command.slice(1), {
       env: { ...process.env, ...options.env },
       cwd: options.cwd ?? directory,
