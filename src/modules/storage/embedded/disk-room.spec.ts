@@ -10,12 +10,11 @@ describe('room on the disk', () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'kask-room-'));
   let environment: Environment;
   let room: DiskRoom;
-  const written = () => Promise.resolve('written');
-
   beforeAll(() => {
     environment = openEnvironment(directory);
     room = new DiskRoom(environment, directory);
   });
+  beforeEach(() => room.startGroup());
   afterEach(() => jest.restoreAllMocks());
   afterAll(async () => {
     await environment.root.close();
@@ -27,52 +26,52 @@ describe('room on the disk', () => {
     jest.spyOn(fs, 'statfsSync').mockReturnValue(found);
   }
 
-  it('is there on a disk with a reserve beside the value', async () => {
+  it('is there on a disk with a reserve beside the value', () => {
     disk(74);
-    await expect(room.forAdding(8 * MEBIBYTE, written)).resolves.toBe('written');
+    expect(() => room.takeForAdding(8 * MEBIBYTE)).not.toThrow();
   });
 
-  it('is not there for a value that would take of the reserve, though for a smaller one', async () => {
+  it('is not there for a value that would take of the reserve, though for a smaller one', () => {
     disk(70);
-    await expect(room.forAdding(8 * MEBIBYTE, written)).rejects.toMatchObject({
-      kind: 'unavailable',
-      reason: 'the disk of the embedded store is full',
-    });
-    await expect(room.forAdding(100, written)).resolves.toBe('written');
+    const full = { kind: 'unavailable', reason: 'the disk of the embedded store is full' };
+    expect(() => room.takeForAdding(8 * MEBIBYTE)).toThrow(expect.objectContaining(full));
+    expect(() => room.takeForAdding(100)).not.toThrow();
   });
 
-  it('has a smaller reserve on a small disk', async () => {
+  it('has a smaller reserve on a small disk', () => {
     disk(20, 80);
-    await expect(room.forAdding(8 * MEBIBYTE, written)).resolves.toBe('written');
+    expect(() => room.takeForAdding(8 * MEBIBYTE)).not.toThrow();
   });
 
-  it('is taken by writes under way, and free again when they end', async () => {
+  it('is taken by the writes of a group, and looked at anew for the next', () => {
     disk(74);
-    let finish: (value: unknown) => void = () => {};
-    const first = room.forAdding(8 * MEBIBYTE, () => new Promise((resolve) => (finish = resolve)));
-    await expect(room.forAdding(8 * MEBIBYTE, written)).rejects.toThrow('full');
-    finish(undefined);
-    await first;
-    await expect(room.forAdding(8 * MEBIBYTE, written)).resolves.toBe('written');
-    await expect(room.forAdding(8 * MEBIBYTE, () => Promise.reject(new Error('broken')))).rejects.toThrow();
-    await expect(room.forAdding(8 * MEBIBYTE, written)).resolves.toBe('written');
+    room.takeForAdding(8 * MEBIBYTE);
+    expect(room.takenByGroup()).toBeGreaterThan(8 * MEBIBYTE);
+    expect(() => room.takeForAdding(8 * MEBIBYTE)).toThrow('full');
+    room.startGroup();
+    expect(room.takenByGroup()).toBe(0);
+    expect(() => room.takeForAdding(8 * MEBIBYTE)).not.toThrow();
+    disk(66);
+    room.startGroup();
+    expect(() => room.takeForAdding(8 * MEBIBYTE)).toThrow('full');
   });
 
-  it('is there for clearing as long as anything is', async () => {
+  it('is there for clearing as long as anything is', () => {
     disk(1);
-    await expect(room.forAdding(1, written)).rejects.toThrow('full');
-    await expect(room.forClearing(1, written)).resolves.toBe('written');
+    expect(() => room.takeForAdding(1)).toThrow('full');
+    expect(() => room.takeForClearing(1)).not.toThrow();
     disk(0);
-    await expect(room.forClearing(1, written)).rejects.toThrow('full');
+    room.startGroup();
+    expect(() => room.takeForClearing(1)).toThrow('full');
   });
 
   it('is made by what was cleared: its pages are used again', async () => {
     const session = Buffer.from('large');
     await environment.sessions.put(session, Buffer.alloc(4 * MEBIBYTE));
     disk(10);
-    await expect(room.forAdding(MEBIBYTE, written)).rejects.toThrow('full');
+    expect(() => room.takeForAdding(MEBIBYTE)).toThrow('full');
     await environment.sessions.remove(session);
-    await expect(room.forAdding(MEBIBYTE, written)).resolves.toBe('written');
-    await expect(room.forAdding(3 * MEBIBYTE, written)).rejects.toThrow('full');
+    expect(() => room.takeForAdding(MEBIBYTE)).not.toThrow();
+    expect(() => room.takeForAdding(3 * MEBIBYTE)).toThrow('full');
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -67,6 +67,26 @@ describe('the embedded store', () => {
     expect(await rows()).toEqual({ sessions: ['key'], expiries: 1 });
   });
 
+  it('moves the entry of a session whose expiry was put off when it comes to it', async () => {
+    await store.set('key', Buffer.from('value'), 1);
+    await store.set('key', Buffer.from('value'), 3);
+    expect(await rows()).toEqual({ sessions: ['key'], expiries: 1 });
+    await sleep(2_100);
+    expect(await store.get('key')).toBeDefined();
+    expect(await rows()).toEqual({ sessions: ['key'], expiries: 1 });
+    await sleep(2_100);
+    expect(await rows()).toEqual({ sessions: [], expiries: 0 });
+  });
+
+  it.each(['set', 'delete'] as const)('leaves no entry behind at a %s after that', async (operation) => {
+    await store.set('key', Buffer.from('value'), 1);
+    await store.set('key', Buffer.from('value'), DAY);
+    await sleep(2_100);
+    if (operation === 'delete') await store.delete('key');
+    else await store.set('key', Buffer.from('value'), 2 * DAY);
+    expect((await rows()).expiries).toBe(operation === 'delete' ? 0 : 1);
+  });
+
   it('has none for a session that is deleted or never expires', async () => {
     await store.set('deleted', Buffer.from('value'), DAY);
     await store.delete('deleted');
@@ -107,6 +127,58 @@ describe('the embedded store', () => {
     expect(await rows()).toEqual({ sessions: ['key'], expiries: 1 });
   });
 
+  it('takes up a file of format 1, with all its sessions', async () => {
+    const in1Second = Date.now() + 1_000;
+    const tomorrow = Date.now() + DAY * 1_000;
+    await change(({ root, sessions, expiries }) => {
+      const old = (key: string, expiresAt: number): void => {
+        const time = Buffer.alloc(8);
+        time.writeBigUInt64BE(BigInt(expiresAt));
+        void sessions.put(Buffer.from(key), Buffer.concat([time, Buffer.from('old')]));
+        if (expiresAt > 0) void expiries.put(Buffer.concat([time, Buffer.from(key)]), Buffer.alloc(0));
+      };
+      old('brief', in1Second);
+      old('put off', in1Second);
+      ['read', 'rewritten', 'deleted'].forEach((key) => old(key, tomorrow));
+      old('for good', 0);
+      void root.put(Buffer.from('format'), Buffer.from('1'));
+    });
+    for (const key of ['brief', 'put off', 'read', 'rewritten', 'deleted', 'for good'])
+      expect(String(await store.get(key))).toBe('old');
+
+    await store.set('put off', Buffer.from('new'), DAY);
+    await store.set('rewritten', Buffer.from('new'), 2 * DAY);
+    await store.delete('deleted');
+    await sleep(2_100);
+    for (const key of ['put off', 'rewritten']) expect(String(await store.get(key))).toBe('new');
+    expect(await store.get('brief')).toBeUndefined();
+    expect(await rows()).toEqual({ sessions: ['for good', 'put off', 'read', 'rewritten'], expiries: 3 });
+  });
+
+  it('writes what waits before it closes', async () => {
+    const writes = Array.from({ length: 1_000 }, (_, i) => store.set(`key${i}`, Buffer.from('value'), DAY));
+    await store.onApplicationShutdown();
+    await Promise.all(writes);
+    store = openStore();
+    expect(await metric('kask_embedded_sessions')).toBe(1_000);
+  });
+
+  it('refuses what does not fit on the disk, and stores what came with it', async () => {
+    jest
+      .spyOn(fs, 'statfsSync')
+      .mockReturnValue({ bsize: 1024 * 1024, bavail: 70, blocks: 1_000 } as fs.StatsFs);
+    const large = store.set('large', Buffer.alloc(8 * 1024 * 1024), DAY);
+    const writes = [store.set('small', Buffer.from('value'), DAY), large, store.delete('other')];
+    const results = await Promise.allSettled(writes);
+    jest.restoreAllMocks();
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    await expect(large).rejects.toMatchObject({
+      kind: 'unavailable',
+      reason: 'the disk of the embedded store is full',
+    });
+    expect(await rows()).toMatchObject({ sessions: ['small'] });
+  });
+
   it('refuses a directory that is in use, also by itself', () => {
     expect(openStore).toThrow(StorageError);
     expect(openStore).toThrow(`${directory} is in use by process ${process.pid}`);
@@ -115,9 +187,9 @@ describe('the embedded store', () => {
   it('refuses a file of another format', async () => {
     await store.onApplicationShutdown();
     const environment = openEnvironment(directory);
-    await environment.root.put(Buffer.from('format'), Buffer.from('2'));
+    await environment.root.put(Buffer.from('format'), Buffer.from('3'));
     await environment.root.close();
-    expect(openStore).toThrow(`${directory} has format 2, and this version of the service reads format 1`);
+    expect(openStore).toThrow(`${directory} has format 3, and this version of the service reads format 2`);
     rmSync(directory, { recursive: true });
     store = openStore();
   });

@@ -6,23 +6,25 @@ import { Metrics } from '../../metrics/metrics.js';
 import { SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { DiskRoom } from './disk-room.js';
+import type { Draft } from './draft.js';
 import { type Environment, openEnvironment } from './environment.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
-import { causeOf, describeFailure, isBeyondUse } from './failure.js';
-import { encodeRecord, expiryKey, expiryOf, isExpired, NEVER, valueOf } from './record.js';
+import { describeFailure, isBeyondUse } from './failure.js';
+import { GroupCommit } from './group-commit.js';
+import { isExpired, NEVER, valueOf } from './record.js';
 
 /** EX_IOERR of sysexits.h. */
 const EXIT_BEYOND_USE = 74;
 
 /**
- * Sessions in an LMDB file: for one service process, from a laptop to a small wiki. LMDB commits writes that come
- * together as one group and resolves each when it is on disk, so `kill -9` loses nothing that was answered.
+ * Sessions in an LMDB file: for one service process, from a laptop to a small wiki. Reads are of memory; writes are
+ * committed in groups and resolve when they are on disk, so `kill -9` loses nothing that was answered.
  */
 @Injectable()
 export class EmbeddedSessionStore extends SessionStore implements OnApplicationShutdown {
   private readonly directory: string;
   private readonly environment: Environment;
-  private readonly room: DiskRoom;
+  private readonly commits: GroupCommit;
   private readonly sweeper: ExpirySweeper;
 
   constructor(
@@ -33,16 +35,16 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     super();
     this.directory = path.resolve(settings.embedded.path);
     this.environment = openEnvironment(this.directory);
-    this.room = new DiskRoom(this.environment, this.directory);
+    this.commits = new GroupCommit(this.environment, new DiskRoom(this.environment, this.directory));
     const expired = metrics.counter('kask_embedded_expired_total', 'Expired sessions that were cleared away');
     metrics.gauge(
       'kask_embedded_sessions',
       'Sessions in the file, expired ones that wait to be cleared included',
       () => this.count(),
     );
-    this.sweeper = new ExpirySweeper(this.environment, this.room, {
+    this.sweeper = new ExpirySweeper(this.environment, this.commits, {
       cleared: (sessions) => expired.inc(sessions),
-      failed: (error) => void this.sweepFailed(error),
+      failed: (error) => this.sweepFailed(error),
     });
   }
 
@@ -52,21 +54,22 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     return record && !isExpired(record, Date.now()) ? valueOf(record) : undefined;
   }
 
-  async set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+  set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
     const session = Buffer.from(key);
-    const expiresAt = ttlSeconds === 0 ? NEVER : Date.now() + ttlSeconds * 1000;
-    const { sessions, expiries } = this.environment;
-    const put = (): void => {
-      void sessions.put(session, encodeRecord(value, expiresAt));
-      if (expiresAt !== NEVER) void expiries.put(expiryKey(expiresAt, session), Buffer.alloc(0));
-    };
-    await this.room.forAdding(value.length, () => this.replace(session, put));
+    const now = Date.now();
+    const expiresAt = ttlSeconds === 0 ? NEVER : now + ttlSeconds * 1000;
+    return this.write((draft, room) => {
+      room.takeForAdding(value.length);
+      draft.set(session, value, expiresAt, now);
+    });
   }
 
-  async delete(key: string): Promise<void> {
+  delete(key: string): Promise<void> {
     const session = Buffer.from(key);
-    const remove = (): void => void this.environment.sessions.remove(session);
-    await this.room.forClearing(1, () => this.replace(session, remove));
+    return this.write((draft, room) => {
+      room.takeForClearing(1);
+      draft.delete(session);
+    });
   }
 
   async probe(): Promise<void> {
@@ -75,6 +78,7 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
 
   async onApplicationShutdown(): Promise<void> {
     await this.sweeper.stop();
+    await this.commits.idle();
     await this.environment.root.close();
   }
 
@@ -90,22 +94,11 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     }
   }
 
-  /**
-   * Changes a session and drops its old entry among the expiries, in one atomic batch; resolves when it is on disk.
-   * A session that is rewritten all day would leave an entry for each time. Of writes to one key that race, the
-   * later may miss the entry of the earlier: it is stale, and a sweep drops it.
-   */
-  private async replace(session: Buffer, change: () => void): Promise<void> {
-    const { root, expiries } = this.environment;
-    const before = this.read(session);
-    const expiresAt = before ? expiryOf(before) : NEVER;
+  private async write(change: (draft: Draft, room: DiskRoom) => void): Promise<void> {
     try {
-      await root.batch(() => {
-        if (expiresAt !== NEVER) void expiries.remove(expiryKey(expiresAt, session));
-        change();
-      });
+      await this.commits.write(change);
     } catch (error) {
-      throw this.failure('write', await causeOf(error));
+      throw this.failure('write', error);
     }
   }
 
@@ -122,8 +115,8 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     process.exit(EXIT_BEYOND_USE);
   }
 
-  private async sweepFailed(error: unknown): Promise<void> {
-    const { reason } = this.failure('write', await causeOf(error));
+  private sweepFailed(error: unknown): void {
+    const { reason } = this.failure('write', error);
     this.logger.warn({ msg: 'expired sessions could not be cleared away', reason });
   }
 }

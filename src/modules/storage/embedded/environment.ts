@@ -5,7 +5,9 @@ import { StorageError } from '../storage-error.js';
 import { describeFailure } from './failure.js';
 
 /** What the rows look like; a row of the file's own tells it, so that another version never guesses. */
-const FORMAT = '1';
+const FORMAT = '2';
+/** Its rows are among those of today. A version that wrote it must not open the file again: it would lose entries. */
+const FORMAT_BEFORE = '1';
 const FORMAT_KEY = Buffer.from('format');
 
 /** Here an LMDB file says in its first page that it is one, and the version of LMDB's own layout. */
@@ -33,7 +35,7 @@ type Rows = Database<Buffer, Buffer>;
 export interface Environment {
   root: RootDatabase<Buffer, Buffer>;
   sessions: Rows;
-  /** An entry for each expiry, by time: what a sweep walks. May hold stale entries, never lacks one. */
+  /** An entry for each session that expires, by time: what a sweep walks. */
   expiries: Rows;
 }
 
@@ -98,7 +100,7 @@ function readerPids(list: string): string[] {
 function checkFormat(root: RootDatabase<Buffer, Buffer>, directory: string): void {
   const found = root.getBinary(FORMAT_KEY)?.toString();
   if (found === FORMAT) return;
-  if (found !== undefined)
+  if (found !== undefined && found !== FORMAT_BEFORE)
     throw refusal(directory, `has format ${found}, and this version of the service reads format ${FORMAT}`);
   void root.put(FORMAT_KEY, Buffer.from(FORMAT));
 }

@@ -1,10 +1,11 @@
 import {
   encodeRecord,
-  expiryKey,
+  entryKey,
+  entryOf,
   expiryOf,
   isExpired,
   NEVER,
-  sessionOfExpiryKey,
+  sessionOfEntry,
   valueOf,
 } from './record.js';
 
@@ -16,6 +17,24 @@ describe('a record', () => {
     const record = encodeRecord(value, NOW);
     expect(valueOf(record).equals(value)).toBe(true);
     expect(expiryOf(record)).toBe(NOW);
+  });
+
+  it('tells the time of its entry', () => {
+    const value = Buffer.from('value');
+    expect(entryOf(encodeRecord(value, NOW))).toBe(NOW);
+    const putOff = encodeRecord(value, NOW + 1, NOW);
+    expect([expiryOf(putOff), entryOf(putOff), String(valueOf(putOff))]).toEqual([NOW + 1, NOW, 'value']);
+    expect(entryOf(encodeRecord(value, NEVER))).toBe(NEVER);
+  });
+
+  it.each([NOW, NEVER])('of format 1 is read as well: %i', (expiresAt) => {
+    const record = Buffer.concat([Buffer.alloc(8), Buffer.from('value')]);
+    record.writeBigUInt64BE(BigInt(expiresAt));
+    expect([expiryOf(record), entryOf(record), String(valueOf(record))]).toEqual([
+      expiresAt,
+      expiresAt,
+      'value',
+    ]);
   });
 
   it('does not change with the buffer that it was made of', () => {
@@ -45,16 +64,16 @@ describe('a record', () => {
 
 describe('a key of the expiry index', () => {
   it('tells its session', () => {
-    expect(String(sessionOfExpiryKey(expiryKey(NOW, Buffer.from('session'))))).toBe('session');
+    expect(String(sessionOfEntry(entryKey(NOW, Buffer.from('session'))))).toBe('session');
   });
 
   it('sorts by time, then by session, after the bare time', () => {
     const sorted = [
-      expiryKey(255, Buffer.from('z')),
-      expiryKey(256),
-      expiryKey(256, Buffer.from('a')),
-      expiryKey(256, Buffer.from('b')),
-      expiryKey(NOW, Buffer.from('a')),
+      entryKey(255, Buffer.from('z')),
+      entryKey(256),
+      entryKey(256, Buffer.from('a')),
+      entryKey(256, Buffer.from('b')),
+      entryKey(NOW, Buffer.from('a')),
     ];
     expect([...sorted].reverse().sort((a, b) => a.compare(b))).toEqual(sorted);
   });
