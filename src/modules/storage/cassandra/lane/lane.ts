@@ -4,6 +4,7 @@ import type { LocalDatacenterPolicy } from '../local-datacenter.js';
 import type { Execution } from './execution.js';
 import type { NodeOptions } from './lane-connection.js';
 import { LaneNode } from './lane-node.js';
+import { Replicas } from './replicas.js';
 import { type Coordinator, runOn } from './session-operation.js';
 import { TimerWheel } from './timer-wheel.js';
 
@@ -23,6 +24,7 @@ export interface LaneOptions extends Omit<NodeOptions, 'address' | 'host' | 'por
 export class Lane extends DataPath {
   private readonly wheel = new TimerWheel(TICK_MS);
   private readonly nodes = new Map<string, LaneNode>();
+  private readonly replicas: Replicas;
   private turn = 0;
 
   constructor(
@@ -31,6 +33,7 @@ export class Lane extends DataPath {
     private readonly options: LaneOptions,
   ) {
     super();
+    this.replicas = new Replicas(() => client.metadata, options.keyspace);
     client.on('hostAdd', (host: Host) => void this.add(host));
     client.on('hostUp', (host: Host) => void this.add(host));
     client.on('hostRemove', (host: Host) => this.remove(host));
@@ -65,12 +68,11 @@ export class Lane extends DataPath {
 
   /** The replicas of a key first, each of them in its turn: they need not ask another for the row. */
   private plan(key: Buffer): Coordinator[] {
-    const replicas = this.client.getReplicas(this.options.keyspace, key) ?? [];
+    const addresses = this.replicas.of(key);
     const start = this.turn++;
     const plan: LaneNode[] = [];
-    for (let i = 0; i < replicas.length; i++) {
-      const replica = replicas[(start + i) % replicas.length] as Host;
-      const node = this.nodes.get(replica.address);
+    for (let i = 0; i < addresses.length; i++) {
+      const node = this.nodes.get(addresses[(start + i) % addresses.length] as string);
       if (node?.isOpen) plan.push(node);
     }
     if (plan.length < this.nodes.size)

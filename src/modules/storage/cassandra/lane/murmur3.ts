@@ -148,7 +148,7 @@ function multiply(aHigh: number, aLow: number, bHigh: number, bLow: number): voi
   const b0 = bLow & 0xffff;
   const b1 = bLow >>> 16;
   const middle = a1 * b0 + ((a0 * b0) >>> 16);
-  const carry = Math.floor(middle / 0x10000) + (((middle & 0xffff) + a0 * b1) / 0x10000 | 0);
+  const carry = Math.floor(middle / 0x10000) + ((((middle & 0xffff) + a0 * b1) / 0x10000) | 0);
   high = (a1 * b1 + carry + Math.imul(aHigh, bLow) + Math.imul(aLow, bHigh)) | 0;
   low = Math.imul(aLow, bLow);
 }
