@@ -24,6 +24,7 @@ export class Lane extends DataPath {
   private readonly wheel = new TimerWheel(TICK_MS);
   private readonly nodes = new Map<string, LaneNode>();
   private turn = 0;
+  private isClosed = false;
 
   constructor(
     private readonly client: Client,
@@ -58,24 +59,33 @@ export class Lane extends DataPath {
   }
 
   close(): void {
+    this.isClosed = true;
     for (const node of this.nodes.values()) node.close();
     this.nodes.clear();
-    this.wheel.stop();
   }
 
   /** The replicas of a key first, each of them in its turn: they need not ask another for the row. */
   private plan(key: Buffer): Coordinator[] {
-    const replicas = this.client.getReplicas(this.options.keyspace, key) ?? [];
-    const start = this.turn++;
+    const turn = this.turn++;
     const plan: LaneNode[] = [];
-    for (let i = 0; i < replicas.length; i++) {
-      const replica = replicas[(start + i) % replicas.length] as Host;
-      const node = this.nodes.get(replica.address);
-      if (node?.isOpen) plan.push(node);
-    }
+    pushInTurn(plan, this.openReplicas(key), turn);
     if (plan.length < this.nodes.size)
-      for (const node of this.openNodes()) if (!plan.includes(node)) plan.push(node);
+      pushInTurn(
+        plan,
+        this.openNodes().filter((node) => !plan.includes(node)),
+        turn,
+      );
     return plan;
+  }
+
+  /** Of our datacenter alone, before they take turns: whoever comes after those of another would have theirs as well. */
+  private openReplicas(key: Buffer): LaneNode[] {
+    const open: LaneNode[] = [];
+    for (const { address } of this.client.getReplicas(this.options.keyspace, key) ?? []) {
+      const node = this.nodes.get(address);
+      if (node?.isOpen) open.push(node);
+    }
+    return open;
   }
 
   private openNodes(): LaneNode[] {
@@ -83,7 +93,9 @@ export class Lane extends DataPath {
   }
 
   private add(host: Host): Promise<void> {
-    if (this.coordinators.getDistance(host) !== types.distance.local) return Promise.resolve();
+    // The driver may still tell of nodes while it is shut down.
+    if (this.isClosed || this.coordinators.getDistance(host) !== types.distance.local)
+      return Promise.resolve();
     let node = this.nodes.get(host.address);
     if (!node)
       this.nodes.set(host.address, (node = new LaneNode(host, { ...this.options, wheel: this.wheel })));
@@ -94,4 +106,9 @@ export class Lane extends DataPath {
     this.nodes.get(address)?.close();
     this.nodes.delete(address);
   }
+}
+
+/** All of them, beginning with the one whose turn it is. */
+function pushInTurn(plan: LaneNode[], nodes: readonly LaneNode[], turn: number): void {
+  for (let i = 0; i < nodes.length; i++) plan.push(nodes[(turn + i) % nodes.length] as LaneNode);
 }
