@@ -5,9 +5,12 @@ import { Metrics } from '../../src/modules/metrics/metrics.js';
 import { CassandraService } from '../../src/modules/storage/cassandra/cassandra.service.js';
 import { CassandraSessionStore } from '../../src/modules/storage/cassandra/cassandra-session-store.js';
 import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
-import { sessionStoreContract } from './session-store-contract.js';
+import { type OpenStore, sessionStoreContract } from './session-store-contract.js';
 
-sessionStoreContract('Cassandra', async () => {
+for (const dataPath of ['lane', 'driver'] as const)
+  sessionStoreContract(`Cassandra by the ${dataPath}`, () => open(dataPath));
+
+async function open(dataPath: 'lane' | 'driver'): Promise<OpenStore> {
   const { hosts, port, datacenter } = sharedCassandra();
   const keyspace = await uniqueKeyspace();
   const settings = new Settings();
@@ -16,6 +19,7 @@ sessionStoreContract('Cassandra', async () => {
     port,
     local_dc: datacenter,
     keyspace: keyspace.name,
+    data_path: dataPath,
   });
   const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
   const cassandra = new CassandraService(settings, new Metrics(new Registry()), logger);
@@ -29,4 +33,4 @@ sessionStoreContract('Cassandra', async () => {
       await keyspace.drop();
     },
   };
-});
+}

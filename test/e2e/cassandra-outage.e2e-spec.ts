@@ -10,7 +10,7 @@ import { StatusRecord } from '../harness/status-record.js';
 jest.setTimeout(300_000);
 
 const QUERY_TIMEOUT_MS = 1000;
-/** After so many requests without an answer the driver gives a connection up. */
+/** After so many requests without an answer the driver gives a connection up, and so does the lane. */
 const UNANSWERED = 64;
 const KEY = 'enwiki:MWSession:outage';
 
@@ -18,13 +18,14 @@ let cluster: CassandraCluster;
 let node: CassandraNode;
 let kask: KaskProcess;
 
-const start = (): Promise<KaskProcess> =>
+const start = (dataPath: string): Promise<KaskProcess> =>
   KaskProcess.start({
     cassandra: {
       hosts: cluster.contactPoints,
       keyspace: 'sessions',
       local_dc: node.datacenter,
       query_timeout_ms: QUERY_TIMEOUT_MS,
+      data_path: dataPath,
     },
   });
 
@@ -34,167 +35,172 @@ const post = (value: string | Buffer, key = KEY): Promise<Response> =>
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const linesThat = (msg: string) => kask.logs().filter((line) => line.msg === msg);
 
-beforeAll(async () => {
-  // Half of a segment is the largest mutation: 2 MiB here.
-  cluster = await CassandraCluster.start({
-    datacenters: { eqiad: 1 },
-    yaml: { commitlog_segment_size: '4MiB' },
-  });
-  await cluster.createSessionTable('sessions');
-  node = cluster.nodes[0] as CassandraNode;
-  await cluster.kill(node);
-  kask = await start();
-});
-
-afterAll(async () => {
-  await kask?.stop();
-  await cluster?.stop();
-});
-
-describe('a service that is started before Cassandra', () => {
-  it('listens, lives, and is not ready', async () => {
-    await request(kask.origin).get('/healthz').expect(200);
-    await request(kask.origin).get('/healthz/live').expect(200);
-    expect(await readiness(kask)).toEqual({
-      status: 503,
-      reason: `not connected to Cassandra: ${node.address}:9042: connect ECONNREFUSED ${node.address}:9042`,
+describe.each(['lane', 'driver'])('by the %s', (dataPath) => {
+  beforeAll(async () => {
+    // Half of a segment is the largest mutation: 2 MiB here.
+    cluster = await CassandraCluster.start({
+      datacenters: { eqiad: 1 },
+      yaml: { commitlog_segment_size: '4MiB' },
     });
+    await cluster.createSessionTable('sessions');
+    node = cluster.nodes[0] as CassandraNode;
+    await cluster.kill(node);
+    kask = await start(dataPath);
   });
 
-  it.each(['get', 'head', 'post', 'put', 'delete'] as const)('answers 503 to %s', async (method) => {
-    const answer = await request(kask.url(KEY))
-      [method]('')
-      .send(/p/.test(method) ? 'Ada' : undefined);
-    expect(answer.status).toBe(503);
-    expect(answer.headers).toMatchObject({ 'retry-after': '1', 'content-type': 'application/problem+json' });
-    if (method === 'head') return;
-    expect(JSON.parse(String(answer.body.length ? answer.body : answer.text))).toEqual({
-      type: 'https://www.mediawiki.org/wiki/Kask/errors/unavailable',
-      title: 'Service unavailable',
-      detail: 'The storage cannot serve this request now: not connected to Cassandra',
-      instance: kask.path(KEY),
-    });
+  afterAll(async () => {
+    await kask?.stop();
+    await cluster?.stop();
   });
 
-  it('has said so once', async () => {
-    await sleep(3000);
-    expect(linesThat('storage does not serve')).toMatchObject([
-      { level: 'ERROR', reason: expect.stringContaining('ECONNREFUSED') as string },
-    ]);
-  });
-
-  it('knows no node', async () => {
-    expect(await metric(kask, 'kask_cassandra_hosts_up')).toBe(0);
-    expect(await metric(kask, 'kask_cassandra_connections')).toBe(0);
-    expect(await metric(kask, 'kask_storage_up')).toBe(0);
-  });
-
-  it('serves once the node is there', async () => {
-    const record = new StatusRecord(kask.url(KEY));
-    await cluster.restart(node);
-    record.note('the node serves');
-    await untilReady(kask);
-    record.note('ready');
-    await sleep(1000);
-    await record.stop();
-    tell('started before Cassandra', record);
-    expect(record.statuses()).toEqual([404, 503]);
-    expect(linesThat('connected to Cassandra')).toHaveLength(1);
-    expect(linesThat('storage serves again')).toHaveLength(1);
-    expect((await post('Ada')).status).toBe(201);
-    expect(await metric(kask, 'kask_cassandra_hosts_up')).toBe(1);
-    expect(await metric(kask, 'kask_cassandra_connections')).toBeGreaterThanOrEqual(1);
-  });
-});
-
-describe('a value that the node does not take', () => {
-  it('is refused with 413, and neither it nor its key is logged', async () => {
-    const answer = await post(Buffer.alloc(2_500_000, 'v'));
-    expect(answer.status).toBe(413);
-    expect(JSON.parse(answer.text)).toMatchObject({
-      title: 'Content too large',
-      detail: 'The value is larger than this service stores: Cassandra does not take a value of this size',
-    });
-    expect((await get()).body).toEqual(Buffer.from('Ada'));
-    expect(kask.stdout + kask.stderr).not.toContain('MWSession');
-  });
-});
-
-describe('a node that is frozen', () => {
-  it('ends requests with 504 and readiness with 503; thawed, it serves', async () => {
-    cluster.freeze(node);
-    try {
-      const pending = [
-        get(),
-        post('Bob'),
-        request(kask.url('other'))
-          .delete('')
-          .then((answer) => answer),
-      ];
-      await eventually(async () =>
-        expect(await metric(kask, 'kask_cassandra_requests_in_flight')).toBeGreaterThanOrEqual(3),
-      );
-      for (const answer of await Promise.all(pending)) {
-        expect(answer.status).toBe(504);
-        expect(answer.headers).not.toHaveProperty('retry-after');
-      }
-      await untilNotReady(kask, /no answer within 900 ms|did not answer in time/);
+  describe('a service that is started before Cassandra', () => {
+    it('listens, lives, and is not ready', async () => {
       await request(kask.origin).get('/healthz').expect(200);
       await request(kask.origin).get('/healthz/live').expect(200);
-    } finally {
-      cluster.thaw(node);
-    }
-    await untilReady(kask);
-    // The write was answered 504, and yet it took effect: it had reached the node.
-    await eventually(async () => expect((await get()).body).toEqual(Buffer.from('Bob')), 10_000);
+      expect(await readiness(kask)).toEqual({
+        status: 503,
+        reason: `not connected to Cassandra: ${node.address}:9042: connect ECONNREFUSED ${node.address}:9042`,
+      });
+    });
+
+    it.each(['get', 'head', 'post', 'put', 'delete'] as const)('answers 503 to %s', async (method) => {
+      const answer = await request(kask.url(KEY))
+        [method]('')
+        .send(/p/.test(method) ? 'Ada' : undefined);
+      expect(answer.status).toBe(503);
+      expect(answer.headers).toMatchObject({
+        'retry-after': '1',
+        'content-type': 'application/problem+json',
+      });
+      if (method === 'head') return;
+      expect(JSON.parse(String(answer.body.length ? answer.body : answer.text))).toEqual({
+        type: 'https://www.mediawiki.org/wiki/Kask/errors/unavailable',
+        title: 'Service unavailable',
+        detail: 'The storage cannot serve this request now: not connected to Cassandra',
+        instance: kask.path(KEY),
+      });
+    });
+
+    it('has said so once', async () => {
+      await sleep(3000);
+      expect(linesThat('storage does not serve')).toMatchObject([
+        { level: 'ERROR', reason: expect.stringContaining('ECONNREFUSED') as string },
+      ]);
+    });
+
+    it('knows no node', async () => {
+      expect(await metric(kask, 'kask_cassandra_hosts_up')).toBe(0);
+      expect(await metric(kask, 'kask_cassandra_connections')).toBe(0);
+      expect(await metric(kask, 'kask_storage_up')).toBe(0);
+    });
+
+    it('serves once the node is there', async () => {
+      const record = new StatusRecord(kask.url(KEY));
+      await cluster.restart(node);
+      record.note('the node serves');
+      await untilReady(kask);
+      record.note('ready');
+      await sleep(1000);
+      await record.stop();
+      tell('started before Cassandra', record);
+      expect(record.statuses()).toEqual([404, 503]);
+      expect(linesThat('connected to Cassandra')).toHaveLength(1);
+      expect(linesThat('storage serves again')).toHaveLength(1);
+      expect((await post('Ada')).status).toBe(201);
+      expect(await metric(kask, 'kask_cassandra_hosts_up')).toBe(1);
+      expect(await metric(kask, 'kask_cassandra_connections')).toBeGreaterThanOrEqual(1);
+    });
   });
 
-  it('costs no request its time once the driver has given up its connection', async () => {
-    cluster.freeze(node);
-    try {
-      const statuses = await Promise.all(
-        Array.from({ length: UNANSWERED + 10 }, async () => (await get()).status),
-      );
-      // The driver counts probes and heartbeats too: who still waits when it gives up is told 503 before his time.
-      expect(statuses[0]).toBe(504);
-      expect(statuses.filter((status) => status !== 503 && status !== 504)).toEqual([]);
+  describe('a value that the node does not take', () => {
+    it('is refused with 413, and neither it nor its key is logged', async () => {
+      const answer = await post(Buffer.alloc(2_500_000, 'v'));
+      expect(answer.status).toBe(413);
+      expect(JSON.parse(answer.text)).toMatchObject({
+        title: 'Content too large',
+        detail: 'The value is larger than this service stores: Cassandra does not take a value of this size',
+      });
+      expect((await get()).body).toEqual(Buffer.from('Ada'));
+      expect(kask.stdout + kask.stderr).not.toContain('MWSession');
+    });
+  });
+
+  describe('a node that is frozen', () => {
+    it('ends requests with 504 and readiness with 503; thawed, it serves', async () => {
+      cluster.freeze(node);
+      try {
+        const pending = [
+          get(),
+          post('Bob'),
+          request(kask.url('other'))
+            .delete('')
+            .then((answer) => answer),
+        ];
+        await eventually(async () =>
+          expect(await metric(kask, 'kask_cassandra_requests_in_flight')).toBeGreaterThanOrEqual(3),
+        );
+        for (const answer of await Promise.all(pending)) {
+          expect(answer.status).toBe(504);
+          expect(answer.headers).not.toHaveProperty('retry-after');
+        }
+        await untilNotReady(kask, /no answer within 900 ms|did not answer in time/);
+        await request(kask.origin).get('/healthz').expect(200);
+        await request(kask.origin).get('/healthz/live').expect(200);
+      } finally {
+        cluster.thaw(node);
+      }
+      await untilReady(kask);
+      // The write was answered 504, and yet it took effect: it had reached the node.
+      await eventually(async () => expect((await get()).body).toEqual(Buffer.from('Bob')), 10_000);
+    });
+
+    it('costs no request its time once its connections are given up', async () => {
+      cluster.freeze(node);
+      try {
+        const statuses = await Promise.all(
+          Array.from({ length: UNANSWERED + 10 }, async () => (await get()).status),
+        );
+        // Probes and heartbeats count too: who still waits when it gives up is told 503 before his time.
+        expect(statuses[0]).toBe(504);
+        expect(statuses.filter((status) => status !== 503 && status !== 504)).toEqual([]);
+        await untilNotReady(kask, /^not connected to Cassandra/);
+        expect((await get()).status).toBe(503);
+      } finally {
+        cluster.thaw(node);
+      }
+      await untilReady(kask);
+      expect((await get()).status).toBe(200);
+    });
+  });
+
+  describe('a node that is killed and comes back', () => {
+    it('gives its clients 503 while it is away, and never an absent session', async () => {
+      expect((await post('Ada')).status).toBe(201);
+      const reads = new StatusRecord(kask.url(KEY));
+      const writes = new StatusRecord(kask.url('enwiki:MWSession:written'), 'post');
+      await sleep(2000);
+      await cluster.kill(node);
+      reads.note('node killed');
       await untilNotReady(kask, /^not connected to Cassandra/);
-      expect((await get()).status).toBe(503);
-    } finally {
-      cluster.thaw(node);
-    }
-    await untilReady(kask);
-    expect((await get()).status).toBe(200);
-  });
-});
+      await sleep(2000);
+      reads.note('node starts');
+      await cluster.restart(node);
+      reads.note('the node serves');
+      await untilReady(kask);
+      await sleep(2000);
+      await Promise.all([reads.stop(), writes.stop()]);
+      tell('killed and restarted, reads', reads);
+      tell('killed and restarted, writes', writes);
+      expect(reads.statuses()).toEqual([200, 503]);
+      expect(writes.statuses()).toEqual([201, 503]);
+      expect((await get()).body).toEqual(Buffer.from('Ada'));
+    });
 
-describe('a node that is killed and comes back', () => {
-  it('gives its clients 503 while it is away, and never an absent session', async () => {
-    expect((await post('Ada')).status).toBe(201);
-    const reads = new StatusRecord(kask.url(KEY));
-    const writes = new StatusRecord(kask.url('enwiki:MWSession:written'), 'post');
-    await sleep(2000);
-    await cluster.kill(node);
-    reads.note('node killed');
-    await untilNotReady(kask, /^not connected to Cassandra/);
-    await sleep(2000);
-    reads.note('node starts');
-    await cluster.restart(node);
-    reads.note('the node serves');
-    await untilReady(kask);
-    await sleep(2000);
-    await Promise.all([reads.stop(), writes.stop()]);
-    tell('killed and restarted, reads', reads);
-    tell('killed and restarted, writes', writes);
-    expect(reads.statuses()).toEqual([200, 503]);
-    expect(writes.statuses()).toEqual([201, 503]);
-    expect((await get()).body).toEqual(Buffer.from('Ada'));
-  });
-
-  it('leaves the service with the connections that it uses', async () => {
-    const { rows } = await cluster.execute('SELECT address, port FROM system_views.clients');
-    // The one that asks this has one or two as well.
-    expect(rows.length - (await metric(kask, 'kask_cassandra_connections'))).toBeLessThanOrEqual(2);
+    it('leaves the service with the connections that it uses', async () => {
+      const { rows } = await cluster.execute('SELECT address, port FROM system_views.clients');
+      // The one that asks this has one or two as well.
+      expect(rows.length - (await metric(kask, 'kask_cassandra_connections'))).toBeLessThanOrEqual(2);
+    });
   });
 });
 

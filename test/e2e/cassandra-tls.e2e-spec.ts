@@ -82,13 +82,16 @@ describe('a cluster with passwords, and certificates that carry names', () => {
   });
   afterAll(shutDown);
 
-  it('serves a role that may only SELECT and MODIFY', async () => {
-    const service = await start({ ...tls(), ...login('kask') });
-    await untilReady(service);
-    expect((await write(service)).status).toBe(201);
-    expect((await read(service)).body).toEqual(Buffer.from('Ada'));
-    expect((await request(service.url('key')).delete('')).status).toBe(204);
-  });
+  it.each(['lane', 'driver'])(
+    'serves a role that may only SELECT and MODIFY, by the %s',
+    async (data_path) => {
+      const service = await start({ ...tls(), ...login('kask'), data_path });
+      await untilReady(service);
+      expect((await write(service)).status).toBe(201);
+      expect((await read(service)).body).toEqual(Buffer.from('Ada'));
+      expect((await request(service.url('key')).delete('')).status).toBe(204);
+    },
+  );
 
   it('refuses a value beyond its guardrail with 413', async () => {
     const service = await start({ ...tls(), ...login('kask') });
@@ -112,12 +115,12 @@ describe('a cluster with passwords, and certificates that carry names', () => {
     expect(await refusal(await start(tls()))).toMatch(/authenti/i);
   });
 
-  it('refuses writes of a role that may only read', async () => {
+  it.each(['lane', 'driver'])('refuses writes of a role that may only read, by the %s', async (data_path) => {
     await cluster.execute('INSERT INTO sessions."values" (key, value) VALUES (?, ?)', [
       'key',
       Buffer.from('Ada'),
     ]);
-    const service = await start({ ...tls(), ...login('reader') });
+    const service = await start({ ...tls(), ...login('reader'), data_path });
     await untilReady(service);
     expect((await read(service)).status).toBe(200);
 
@@ -196,8 +199,9 @@ describe('a cluster that wants certificates of its clients', () => {
   });
   afterAll(shutDown);
 
-  it('serves a service that has one', async () => {
-    const service = await start(tls({ cert: certificates.clientCertificate, key: certificates.clientKey }));
+  it.each(['lane', 'driver'])('serves a service that has one, by the %s', async (data_path) => {
+    const pair = { cert: certificates.clientCertificate, key: certificates.clientKey };
+    const service = await start({ ...tls(pair), data_path });
     await untilReady(service);
     expect((await write(service)).status).toBe(201);
     expect((await read(service)).status).toBe(200);

@@ -13,6 +13,7 @@ jest.setTimeout(60_000);
 const LOCAL_QUORUM = 6;
 const EACH_QUORUM = 7;
 const DEFAULT_TTL = 86_400;
+const DATA_PATHS = ['lane', 'driver'] as const;
 
 const { hosts, port, datacenter } = sharedCassandra();
 const id = randomBytes(4).toString('hex');
@@ -57,9 +58,15 @@ afterAll(async () => {
   await client.shutdown();
 });
 
-describe('the table that production has', () => {
-  const get = (key: string) => request(kask.origin).get(kask.path(key));
-  const post = (key: string, value: string | Buffer) => request(kask.origin).post(kask.path(key)).send(value);
+describe.each(DATA_PATHS)('the table that production has, by the %s', (dataPath) => {
+  let service: KaskProcess;
+  const get = (key: string) => request(service.origin).get(service.path(key));
+  const post = (key: string, value: string | Buffer) =>
+    request(service.origin).post(service.path(key)).send(value);
+
+  beforeAll(async () => {
+    service = await start({ data_path: dataPath });
+  });
 
   async function row(key: string): Promise<types.Row> {
     const select = `SELECT value, TTL(value) AS ttl, WRITETIME(value) AS written FROM ${keyspace}."values" WHERE key = ?`;
@@ -67,7 +74,7 @@ describe('the table that production has', () => {
   }
 
   it('is ready at once', async () => {
-    expect(await readiness(kask)).toEqual({ status: 200, reason: undefined });
+    expect(await readiness(service)).toEqual({ status: 200, reason: undefined });
   });
 
   it.each(['', 'USING TTL 1000'])('gives rows that others wrote %s', async (using) => {
@@ -96,7 +103,7 @@ describe('the table that production has', () => {
 
   it('has a row no more after DELETE', async () => {
     await post('deleted', 'Ada').expect(201);
-    await request(kask.origin).delete(kask.path('deleted')).expect(204);
+    await request(service.origin).delete(service.path('deleted')).expect(204);
     expect(await row('deleted')).toBeNull();
     await get('deleted').expect(404);
   });
@@ -107,47 +114,59 @@ describe('the table that production has', () => {
   });
 
   it('may have columns of others', async () => {
-    await cql(`CREATE TABLE ${keyspace}.wide (key text PRIMARY KEY, owner text, value blob)`);
-    await untilReady(await start({ table: 'wide' }));
+    await cql(`CREATE TABLE IF NOT EXISTS ${keyspace}.wide (key text PRIMARY KEY, owner text, value blob)`);
+    await untilReady(await start({ table: 'wide', data_path: dataPath }));
   });
 
   it('may have names that CQL folds unless they are quoted', async () => {
-    await cql(`CREATE KEYSPACE "Kask_${id}" WITH replication = ${replication}`);
-    await cql(`CREATE TABLE "Kask_${id}"."Select" (key text PRIMARY KEY, value blob)`);
-    const service = await start({ keyspace: `Kask_${id}`, table: 'Select' });
-    await request(service.origin).post(service.path('key')).send('Ada').expect(201);
-    const { value } = (await cql(`SELECT value FROM "Kask_${id}"."Select" WHERE key = ?`, ['key'])).first();
+    await cql(`CREATE KEYSPACE IF NOT EXISTS "Kask_${id}" WITH replication = ${replication}`);
+    await cql(`CREATE TABLE IF NOT EXISTS "Kask_${id}"."Select" (key text PRIMARY KEY, value blob)`);
+    const other = await start({ keyspace: `Kask_${id}`, table: 'Select', data_path: dataPath });
+    await request(other.origin).post(other.path(dataPath)).send('Ada').expect(201);
+    const { value } = (
+      await cql(`SELECT value FROM "Kask_${id}"."Select" WHERE key = ?`, [dataPath])
+    ).first();
     expect(value).toEqual(Buffer.from('Ada'));
   });
 
   it('never expires a session of default_ttl 0, whatever its own default is', async () => {
     await cql(
-      `CREATE TABLE ${keyspace}.mortal (key text PRIMARY KEY, value blob) WITH default_time_to_live = 100`,
+      `CREATE TABLE IF NOT EXISTS ${keyspace}.mortal (key text PRIMARY KEY, value blob) WITH default_time_to_live = 100`,
     );
-    const service = await start({ table: 'mortal' }, { default_ttl: 0 });
-    await request(service.origin).post(service.path('key')).send('Ada').expect(201);
-    const found = await cql(`SELECT TTL(value) AS ttl FROM ${keyspace}.mortal WHERE key = ?`, ['key']);
+    const other = await start({ table: 'mortal', data_path: dataPath }, { default_ttl: 0 });
+    await request(other.origin).post(other.path(dataPath)).send('Ada').expect(201);
+    const found = await cql(`SELECT TTL(value) AS ttl FROM ${keyspace}.mortal WHERE key = ?`, [dataPath]);
     expect(found.first().ttl).toBeNull();
   });
 });
 
-describe('on the wire', () => {
+describe.each([
+  { dataPath: 'lane', version: 5 },
+  { dataPath: 'lane', version: 4 },
+  { dataPath: 'driver', version: 4 },
+] as const)('on the wire, by the $dataPath in version $version', ({ dataPath, version }) => {
   let proxy: CqlProxy;
   let behind: KaskProcess;
+  const startBehind = (table: string, other = {}): Promise<KaskProcess> =>
+    start(
+      { hosts: ['127.0.0.1'], port: proxy.port, table, query_timeout_ms: 2000, data_path: dataPath },
+      other,
+    );
 
   beforeAll(async () => {
-    await cql(`CREATE TABLE ${keyspace}.watched (key text PRIMARY KEY, value blob)`);
-    proxy = await CqlProxy.start(hosts[0] as string, port);
-    behind = await start(
-      { hosts: ['127.0.0.1'], port: proxy.port, table: 'watched', query_timeout_ms: 2000 },
-      { default_ttl: 1234 },
-    );
+    await cql(`CREATE TABLE IF NOT EXISTS ${keyspace}.watched (key text PRIMARY KEY, value blob)`);
+    proxy = await CqlProxy.start(hosts[0] as string, port, version);
+    behind = await startBehind('watched', { default_ttl: 1234 });
   });
   afterAll(() => proxy?.stop());
 
   const executions = (verb: string): Execution[] =>
     proxy.executions.filter((each) => each.cql.startsWith(verb));
   const only = (verb: string): Execution | undefined => executions(verb).at(-1);
+
+  it('connections are of that version, but for those of the driver', () => {
+    expect([...proxy.versions].sort()).toEqual([...new Set([4, version])]);
+  });
 
   it('a read asks LOCAL_QUORUM', async () => {
     await request(behind.origin).get(behind.path('read')).expect(404);
@@ -193,7 +212,7 @@ describe('on the wire', () => {
 
   it('three statements are prepared, however many TTLs and keys there are', async () => {
     const others = await Promise.all(
-      [0, 60, 3600].map((ttl) => start({ table: 'watched' }, { default_ttl: ttl })),
+      [0, 60, 3600].map((ttl) => start({ table: 'watched', data_path: dataPath }, { default_ttl: ttl })),
     );
     for (const service of [behind, ...others]) {
       const key = service.url(`key of ${service.pid}`);
@@ -212,40 +231,72 @@ describe('on the wire', () => {
     ]);
   });
 
-  it('the time limit is for the whole request, a statement that is to be prepared first included', async () => {
-    const late = await start({
-      hosts: ['127.0.0.1'],
-      port: proxy.port,
-      table: 'watched',
-      query_timeout_ms: 2000,
-    });
-    try {
-      proxy.delayMs = 1400; // two answers in turn take longer than the limit, each alone does not
-      const answer = await request(late.origin).post(late.path('late')).send('Ada').expect(504);
-      expect(answer.body.detail).toBe('The storage did not answer in time: Cassandra did not answer in time');
-    } finally {
-      proxy.delayMs = 0;
+  describe('a statement that the node has forgotten', () => {
+    const table = `forgotten_${dataPath}_${version}`;
+    let service: KaskProcess;
+
+    async function forget(): Promise<void> {
+      await cql(`DROP TABLE IF EXISTS ${keyspace}.${table}`);
+      await cql(`CREATE TABLE ${keyspace}.${table} (key text PRIMARY KEY, value blob)`);
     }
+
+    beforeAll(async () => {
+      await forget();
+      service = await startBehind(table);
+      await request(service.origin).post(service.path('key')).send('Ada').expect(201);
+    });
+
+    it('is prepared and sent again, with the timestamp that it had', async () => {
+      await forget();
+      const before = executions('INSERT').length;
+      await request(service.origin).post(service.path('key')).send('Bob').expect(201);
+      const sent = executions('INSERT').slice(before);
+      expect(sent).toHaveLength(2);
+      expect(sent[1]).toEqual(sent[0]);
+      await request(service.origin).get(service.path('key')).expect(200, Buffer.from('Bob'));
+      await request(service.origin).delete(service.path('key')).expect(204);
+    });
+
+    it('is prepared in the time of the request that needs it', async () => {
+      await forget();
+      try {
+        proxy.delayMs = 1400; // two answers in turn take longer than the limit, each alone does not
+        const answer = await request(service.origin).post(service.path('late')).send('Ada').expect(504);
+        expect(answer.body.detail).toBe(
+          'The storage did not answer in time: Cassandra did not answer in time',
+        );
+      } finally {
+        proxy.delayMs = 0;
+      }
+    });
   });
 });
 
-it('connections that break again and again end no process, and are not left behind', async () => {
-  const proxy = await CqlProxy.start(hosts[0] as string, port);
-  try {
-    const service = await start({ hosts: ['127.0.0.1'], port: proxy.port, connect_timeout_ms: 1000 });
-    // At any moment of the driver's way back; left to itself, it ends the process within 6 s.
-    for (let cuts = 0; cuts < 45; cuts++) {
-      await new Promise((resolve) => setTimeout(resolve, 20 + ((cuts * 37) % 500)));
-      proxy.cut();
+it.each(DATA_PATHS)(
+  'connections of the %s that break again and again end no process, and are not left behind',
+  async (dataPath) => {
+    const proxy = await CqlProxy.start(hosts[0] as string, port);
+    try {
+      const service = await start({
+        hosts: ['127.0.0.1'],
+        port: proxy.port,
+        connect_timeout_ms: 1000,
+        data_path: dataPath,
+      });
+      // At any moment of the driver's way back; left to itself, it ends the process within 6 s.
+      for (let cuts = 0; cuts < 45; cuts++) {
+        await new Promise((resolve) => setTimeout(resolve, 20 + ((cuts * 37) % 500)));
+        proxy.cut();
+      }
+      await eventually(async () => {
+        await request(service.origin).get(service.path('key')).expect(404);
+        expect(proxy.connections).toBe(await metric(service, 'kask_cassandra_connections'));
+      }, 10_000);
+    } finally {
+      await proxy.stop();
     }
-    await eventually(async () => {
-      await request(service.origin).get(service.path('key')).expect(404);
-      expect(proxy.connections).toBe(await metric(service, 'kask_cassandra_connections'));
-    }, 10_000);
-  } finally {
-    await proxy.stop();
-  }
-});
+  },
+);
 
 describe('a schema that is not there', () => {
   const session = (service: KaskProcess) => request(service.origin).get(service.path('key'));
@@ -293,24 +344,28 @@ describe('a schema that is not there', () => {
     await session(service).expect(404);
   });
 
-  it('is named when the table is dropped under the service; created again, it serves', async () => {
-    await cql(`CREATE TABLE ${keyspace}.brief (key text PRIMARY KEY, value blob)`);
-    const service = await start({ table: 'brief' });
-    await request(service.origin).post(service.path('key')).send('Ada').expect(201);
+  it.each(DATA_PATHS)(
+    'is named when the table is dropped under the %s; created again, it serves',
+    async (dataPath) => {
+      await cql(`DROP TABLE IF EXISTS ${keyspace}.brief`);
+      await cql(`CREATE TABLE ${keyspace}.brief (key text PRIMARY KEY, value blob)`);
+      const service = await start({ table: 'brief', data_path: dataPath });
+      await request(service.origin).post(service.path('key')).send('Ada').expect(201);
 
-    await cql(`DROP TABLE ${keyspace}.brief`);
-    await session(service).expect(503).expect('Retry-After', '1');
-    await request(service.origin).post(service.path('key')).send('Ada').expect(503);
-    await request(service.origin).delete(service.path('key')).expect(503);
-    const reason = await untilNotReady(service, /created by/);
-    expect(reason).toContain(`table "${keyspace}"."brief" is missing; it is created by: CREATE TABLE`);
+      await cql(`DROP TABLE ${keyspace}.brief`);
+      await session(service).expect(503).expect('Retry-After', '1');
+      await request(service.origin).post(service.path('key')).send('Ada').expect(503);
+      await request(service.origin).delete(service.path('key')).expect(503);
+      const reason = await untilNotReady(service, /created by/);
+      expect(reason).toContain(`table "${keyspace}"."brief" is missing; it is created by: CREATE TABLE`);
 
-    for (const statement of statementsIn(reason)) await cql(statement);
-    await untilReady(service);
-    await session(service).expect(404);
-    await request(service.origin).post(service.path('key')).send('Ada').expect(201);
-    await session(service).expect(200);
-  });
+      for (const statement of statementsIn(reason)) await cql(statement);
+      await untilReady(service);
+      await session(service).expect(404);
+      await request(service.origin).post(service.path('key')).send('Ada').expect(201);
+      await session(service).expect(200);
+    },
+  );
 });
 
 describe('local_dc', () => {
@@ -347,7 +402,7 @@ describe('local_dc', () => {
   }
 });
 
-it('the driver’s state is measured', async () => {
+it('the state of driver and lane is measured', async () => {
   expect(await metric(kask, 'kask_cassandra_hosts')).toBe(client.hosts.length);
   expect(await metric(kask, 'kask_cassandra_hosts_up')).toBe(client.hosts.length);
   expect(await metric(kask, 'kask_cassandra_connections')).toBeGreaterThanOrEqual(1);

@@ -99,6 +99,12 @@ describe('fromDriverError', () => {
       'Cassandra does not take a value of this size',
     ],
     [
+      'a value beyond a message of version 5',
+      response(code.invalid, 'CQL Message of size 8000071 bytes exceeds allowed maximum of 6488064 bytes'),
+      'too_large',
+      'Cassandra does not take a value of this size',
+    ],
+    [
       'a value beyond a frame',
       response(code.invalid, 'Request is too big: length 20971589 exceeds maximum allowed length 16777216.'),
       'too_large',

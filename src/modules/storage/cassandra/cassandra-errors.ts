@@ -23,9 +23,12 @@ const TIMEOUTS = new Map<number, string>([
   [code.writeTimeout, 'replicas did not answer a write in time; it may have been applied'],
 ]);
 
-/** A value can be beyond half a commit log segment, a frame of the protocol, or a guardrail; versions differ in words. */
+/**
+ * A value can be beyond half a commit log segment, a frame of the protocol, what a node reads of one message (from
+ * version 5 of the protocol on, a share of its heap), or a guardrail; versions differ in words.
+ */
 const TOO_LARGE =
-  /oversized mutation|mutation of .+ is too large|request is too big|guardrail column_\w*value_size violated/i;
+  /oversized mutation|mutation of .+ is too large|request is too big|cql message of size .+ exceeds|guardrail column_\w*value_size violated/i;
 const TTL = /^ttl is too large|with ttl of \d+ seconds exceeds/;
 
 /**

@@ -130,10 +130,16 @@ export class Channel {
     return new errors.BusyConnectionError(this.address, MAX_IN_FLIGHT, 1);
   }
 
+  late(): Error {
+    return new errors.OperationTimedOutError(`${this.address} did not answer in time`, this.address);
+  }
+
   /** For what is asked once a connection. Rejects with what an ERROR said. */
   ask(version: ProtocolVersion, opcode: number, body: Buffer, deadline: number): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.end) return reject(this.end);
+      // A node that always has one more question would else keep us for ever.
+      if (performance.now() > deadline) return reject(this.late());
       const received = (frame: Frame): void => {
         const reply = { opcode: frame.opcode, body: openBody(Buffer.from(frame.body), frame.flags) };
         if (frame.opcode === OPCODE.error) reject(errorOf(reply.body));
@@ -191,9 +197,7 @@ export class Channel {
   private giveUp(stream: Stream): void {
     const { receiver } = stream;
     stream.receiver = undefined;
-    receiver?.failed(
-      new errors.OperationTimedOutError(`${this.address} did not answer in time`, this.address),
-    );
+    receiver?.failed(this.late());
     if (++this.overdue > MAX_OVERDUE)
       this.fail(new ConnectionLost(`${this.address} left ${MAX_OVERDUE} requests without an answer`));
   }

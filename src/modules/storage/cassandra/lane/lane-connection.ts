@@ -1,12 +1,13 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { type auth, errors, types } from 'cassandra-driver';
+import { type auth, type errors, types } from 'cassandra-driver';
 import type { SessionStatements, StatementName } from '../statements.js';
 import { Channel, ConnectionLost, errorOf, type Receiver } from './channel.js';
 import { ExecuteMessage, type Execution } from './execution.js';
 import type { Frame } from './frame-reader.js';
 import { shakeHands } from './handshake.js';
 import {
+  type BodyReader,
   openBody,
   OPCODE,
   prepareBody,
@@ -14,6 +15,7 @@ import {
   ProtocolViolation,
   readPrepared,
   readValue,
+  readVoid,
 } from './protocol.js';
 import { Expiring, type TimerWheel } from './timer-wheel.js';
 
@@ -51,20 +53,28 @@ export class LaneConnection {
   private readonly messages: Partial<Record<StatementName, ExecuteMessage>> = {};
   private readonly preparing: Partial<Record<StatementName, Promise<void>>> = {};
 
-  /** Resolves with a connection that takes requests, or rejects with why there is none; in time either way. */
-  static async open(options: NodeOptions): Promise<LaneConnection> {
+  /**
+   * Resolves with a connection that takes requests, or rejects with why there is none; in time either way, and at once
+   * when `closing` is aborted.
+   */
+  static async open(options: NodeOptions, closing: AbortSignal): Promise<LaneConnection> {
     const { address, wheel, authentication, connectTimeoutMs } = options;
     const channel: Channel = new Channel(connect(options, receive), address, wheel);
     function receive(chunk: Buffer): void {
       channel.receive(chunk);
     }
+    const close = (): void => channel.fail(new ConnectionLost('the connection was closed'));
+    closing.addEventListener('abort', close);
     try {
       const deadline = performance.now() + connectTimeoutMs;
       const version = await shakeHands(channel, address, authentication, deadline);
+      if (channel.ended) throw channel.ended; // with the last answer, before anybody could be told
       return new LaneConnection(channel, version, options);
     } catch (error) {
       channel.fail(error as Error);
       throw error instanceof ConnectionLost && error.cause ? error.cause : error;
+    } finally {
+      closing.removeEventListener('abort', close);
     }
   }
 
@@ -118,7 +128,7 @@ export class LaneConnection {
 
   private sendPrepared(sent: Sent): void {
     const { wheel } = this.options;
-    const waiting = new Waiting(sent, this.options.address);
+    const waiting = new Waiting(sent, this.channel);
     wheel.add(waiting, sent.deadline - performance.now());
     const then = (next: () => void) => (): void => {
       if (!waiting.isOver) next();
@@ -145,8 +155,13 @@ export class LaneConnection {
       prepareBody(cql, this.version),
       deadline,
     );
-    const prepared = readPrepared(reply.body, this.version);
-    this.messages[name] = new ExecuteMessage(this.version, prepared, name, consistency);
+    try {
+      const prepared = readPrepared(reply.body, this.version);
+      this.messages[name] = new ExecuteMessage(this.version, prepared, name, consistency);
+    } catch (error) {
+      this.channel.fail(error as Error);
+      throw this.channel.ended ?? error;
+    }
   }
 
   /** The unclean death of a node leaves a connection that says nothing: TCP alone would notice after many minutes. */
@@ -157,9 +172,10 @@ export class LaneConnection {
       return;
     }
     const deadline = performance.now() + this.options.heartbeatMs;
-    await channel
-      .ask(this.version, OPCODE.options, NOTHING, deadline)
-      .catch(() => channel.fail(new ConnectionLost(`${this.options.address} is silent`)));
+    await channel.ask(this.version, OPCODE.options, NOTHING, deadline).catch(() => {
+      // A refusal is a sign of life too.
+      if (!channel.hasReceived) channel.fail(new ConnectionLost(`${this.options.address} is silent`));
+    });
   }
 }
 
@@ -178,12 +194,18 @@ class Sent implements Receiver {
     const reader = openBody(body, flags);
     if (opcode === OPCODE.error) return this.refused(errorOf(reader));
     if (opcode !== OPCODE.result) throw new ProtocolViolation('EXECUTE was not answered as such');
+    if (this.execution.statement !== 'get') return this.done(reader);
     const value = readValue(reader);
     this.attempt.answered(value && !isOwn ? Buffer.from(value) : value);
   }
 
   failed(error: Error): void {
     this.attempt.failed(error);
+  }
+
+  private done(reader: BodyReader): void {
+    readVoid(reader);
+    this.attempt.answered(undefined);
   }
 
   private refused(error: errors.ResponseError): void {
@@ -199,16 +221,14 @@ class Waiting extends Expiring {
 
   constructor(
     private readonly sent: Sent,
-    private readonly address: string,
+    private readonly channel: Channel,
   ) {
     super();
   }
 
   override expire(): void {
     this.isOver = true;
-    this.sent.failed(
-      new errors.OperationTimedOutError(`${this.address} did not answer in time`, this.address),
-    );
+    this.sent.failed(this.channel.late());
   }
 }
 

@@ -14,7 +14,7 @@ export class LaneNode implements Coordinator {
   private opening: Promise<void> | undefined;
   private retry: NodeJS.Timeout | undefined;
   private retryMs = RETRY_MS.first;
-  private isClosed = false;
+  private readonly closing = new AbortController();
 
   constructor(
     private readonly host: Host,
@@ -39,26 +39,27 @@ export class LaneNode implements Coordinator {
   /** Resolves when one attempt has ended, however it did. */
   open(): Promise<void> {
     clearTimeout(this.retry);
-    if (this.isClosed || this.connection) return Promise.resolve();
+    if (this.closing.signal.aborted || this.connection) return Promise.resolve();
     return (this.opening ??= this.attempt().finally(() => (this.opening = undefined)));
   }
 
   close(): void {
-    this.isClosed = true;
+    this.closing.abort();
     clearTimeout(this.retry);
     this.connection?.close();
   }
 
   private async attempt(): Promise<void> {
     try {
-      this.hold(await LaneConnection.open({ ...this.options, ...endpoint(this.address) }));
+      const options = { ...this.options, ...endpoint(this.address) };
+      this.hold(await LaneConnection.open(options, this.closing.signal));
     } catch {
       this.tryLater();
     }
   }
 
   private hold(connection: LaneConnection): void {
-    if (this.isClosed) return connection.close();
+    if (this.closing.signal.aborted) return connection.close();
     this.connection = connection;
     this.retryMs = RETRY_MS.first;
     connection.onEnd = () => this.lose();
@@ -72,7 +73,7 @@ export class LaneNode implements Coordinator {
 
   /** When a node is down, the driver tells that it is up again. */
   private tryLater(): void {
-    if (this.isClosed || !this.host.isUp()) return;
+    if (this.closing.signal.aborted || !this.host.isUp()) return;
     this.retry = setTimeout(() => void this.open(), this.retryMs).unref();
     this.retryMs = Math.min(this.retryMs * 2, RETRY_MS.last);
   }

@@ -26,6 +26,7 @@ export class Lane extends DataPath {
   private readonly nodes = new Map<string, LaneNode>();
   private readonly replicas: Replicas;
   private turn = 0;
+  private isClosed = false;
 
   constructor(
     private readonly client: Client,
@@ -61,23 +62,33 @@ export class Lane extends DataPath {
   }
 
   close(): void {
+    this.isClosed = true;
     for (const node of this.nodes.values()) node.close();
     this.nodes.clear();
-    this.wheel.stop();
   }
 
   /** The replicas of a key first, each of them in its turn: they need not ask another for the row. */
   private plan(key: Buffer): Coordinator[] {
-    const addresses = this.replicas.of(key);
-    const start = this.turn++;
+    const turn = this.turn++;
     const plan: LaneNode[] = [];
-    for (let i = 0; i < addresses.length; i++) {
-      const node = this.nodes.get(addresses[(start + i) % addresses.length] as string);
-      if (node?.isOpen) plan.push(node);
-    }
+    pushInTurn(plan, this.openReplicas(key), turn);
     if (plan.length < this.nodes.size)
-      for (const node of this.openNodes()) if (!plan.includes(node)) plan.push(node);
+      pushInTurn(
+        plan,
+        this.openNodes().filter((node) => !plan.includes(node)),
+        turn,
+      );
     return plan;
+  }
+
+  /** Of our datacenter alone, before they take turns: whoever comes after those of another would have theirs as well. */
+  private openReplicas(key: Buffer): LaneNode[] {
+    const open: LaneNode[] = [];
+    for (const address of this.replicas.of(key)) {
+      const node = this.nodes.get(address);
+      if (node?.isOpen) open.push(node);
+    }
+    return open;
   }
 
   private openNodes(): LaneNode[] {
@@ -85,7 +96,9 @@ export class Lane extends DataPath {
   }
 
   private add(host: Host): Promise<void> {
-    if (this.coordinators.getDistance(host) !== types.distance.local) return Promise.resolve();
+    // The driver may still tell of nodes while it is shut down.
+    if (this.isClosed || this.coordinators.getDistance(host) !== types.distance.local)
+      return Promise.resolve();
     let node = this.nodes.get(host.address);
     if (!node)
       this.nodes.set(host.address, (node = new LaneNode(host, { ...this.options, wheel: this.wheel })));
@@ -96,4 +109,9 @@ export class Lane extends DataPath {
     this.nodes.get(address)?.close();
     this.nodes.delete(address);
   }
+}
+
+/** All of them, beginning with the one whose turn it is. */
+function pushInTurn(plan: LaneNode[], nodes: readonly LaneNode[], turn: number): void {
+  for (let i = 0; i < nodes.length; i++) plan.push(nodes[(turn + i) % nodes.length] as LaneNode);
 }

@@ -26,9 +26,9 @@ export const OPCODE = {
 } as const;
 
 /** Section 2.2, of the flags that a server may set without being asked. */
-const FRAME_FLAG = { tracing: 0x02, customPayload: 0x04, warning: 0x08 };
+const FRAME_FLAG = { compressed: 0x01, tracing: 0x02, customPayload: 0x04, warning: 0x08 };
 /** Section 4.2.5. */
-const RESULT = { rows: 2, prepared: 4 };
+const RESULT = { void: 1, rows: 2, prepared: 4 };
 const ROWS_FLAG = { globalTable: 0x01, morePages: 0x02, noMetadata: 0x04, metadataChanged: 0x08 };
 const CUSTOM_TYPE = 0;
 /** Types from here on are made of others, which no column of a session is. */
@@ -100,6 +100,7 @@ export class BodyReader {
 
 /** Positions a reader behind what a server may put in front of any message (section 2.2). */
 export function openBody(body: Buffer, flags: number): BodyReader {
+  if (flags & FRAME_FLAG.compressed) throw new ProtocolViolation('an answer is compressed, unasked');
   const reader = new BodyReader(body);
   if (flags & FRAME_FLAG.tracing) reader.take(TRACING_ID_BYTES);
   if (flags & FRAME_FLAG.warning) reader.stringList();
@@ -107,11 +108,20 @@ export function openBody(body: Buffer, flags: number): BodyReader {
   return reader;
 }
 
-/** The first column of the first row of a RESULT; `undefined` if it has none, or is of another kind than rows. */
+/**
+ * The value of the one row that a key can have, or `undefined` where it has none. Nothing but an answer to this very
+ * question may be taken for "no session".
+ */
 export function readValue(reader: BodyReader): Buffer | undefined {
-  if (reader.int() !== RESULT.rows) return undefined;
+  if (reader.int() !== RESULT.rows) throw new ProtocolViolation('a read was not answered by rows');
   skipRowsMetadata(reader);
-  return reader.int() > 0 ? reader.bytes() : undefined;
+  const rows = reader.int();
+  if (rows !== 0 && rows !== 1) throw new ProtocolViolation(`${rows} rows for one key`);
+  return rows === 1 ? reader.bytes() : undefined;
+}
+
+export function readVoid(reader: BodyReader): void {
+  if (reader.int() !== RESULT.void) throw new ProtocolViolation('a write was not answered as such');
 }
 
 export function readPrepared(reader: BodyReader, version: ProtocolVersion): PreparedId {

@@ -9,7 +9,7 @@ const TOKEN_OF_A = -8839064797231613815n;
 /** A ring as the driver knows it: the ends of ranges, each with the nodes that hold it. */
 function ring(ends: [bigint, string[]][]) {
   const ranges = new Map(
-    ends.map(([end, nodes]) => [{ end: String(end) } as unknown as token.TokenRange, nodes]),
+    ends.map(([end, nodes]) => [{ end: { getValue: () => end } } as unknown as token.TokenRange, nodes]),
   );
   const getTokenRanges = jest.fn(() => keys);
   const keys = new Set(ranges.keys());

@@ -31,7 +31,8 @@ export class TimerWheel {
 
   add(entry: Expiring, ms: number): void {
     if (!this.timer) this.start();
-    entry.dueTick = this.tickAt(performance.now() + ms) + 1;
+    // What is overdue already expires with the next tick: behind the wheel it would wait for a whole revolution.
+    entry.dueTick = this.tickAt(performance.now() + Math.max(ms, 0)) + 1;
     const head = this.slots[entry.dueTick % SLOTS] as Slot;
     entry.previous = head;
     entry.next = head.next;
@@ -49,14 +50,14 @@ export class TimerWheel {
     this.waiting--;
   }
 
-  stop(): void {
-    clearInterval(this.timer);
-    this.timer = undefined;
-  }
-
   private start(): void {
     this.tick = this.tickAt(performance.now());
     this.timer = setInterval(() => this.turn(), this.tickMs).unref();
+  }
+
+  private stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   private tickAt(now: number): number {
@@ -77,7 +78,7 @@ export class TimerWheel {
     for (let entry = this.slots[tick % SLOTS]?.next; entry; entry = entry.next)
       if (entry.dueTick <= now) due.push(entry);
     for (const entry of due) {
-      if (!entry.previous) continue;
+      if (!entry.previous || entry.dueTick > now) continue;
       this.remove(entry);
       entry.expire();
     }

@@ -1,0 +1,157 @@
+import { Expiring, TimerWheel } from './timer-wheel.js';
+
+const TICK_MS = 5;
+/** How long the wheel takes to come round. */
+const REVOLUTION_MS = 512 * TICK_MS;
+
+class Entry extends Expiring {
+  readonly expiredAt: number[] = [];
+
+  constructor(private readonly then: () => void = () => undefined) {
+    super();
+  }
+
+  override expire(): void {
+    this.expiredAt.push(performance.now());
+    this.then();
+  }
+}
+
+let wheel: TimerWheel;
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: 0 });
+  wheel = new TimerWheel(TICK_MS);
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+/** The process does nothing for so long, and then one timer fires late. */
+function stall(ms: number): void {
+  const now = performance.now();
+  jest.spyOn(performance, 'now').mockReturnValue(now + ms);
+  jest.advanceTimersByTime(TICK_MS);
+  jest.restoreAllMocks();
+}
+
+describe('a timer wheel', () => {
+  it.each([0, 1, 4, 5, 6, 99, 100, 2_559, 2_560, 2_561, 10_000, 600_000])(
+    'ends what is due in %i ms, not early and at most two ticks late',
+    (ms) => {
+      for (const offset of [0, 1, 3]) {
+        jest.advanceTimersByTime(offset);
+        const entry = new Entry();
+        const due = performance.now() + ms;
+        wheel.add(entry, ms);
+        jest.advanceTimersByTime(ms + 3 * TICK_MS);
+        expect(entry.expiredAt).toHaveLength(1);
+        expect(entry.expiredAt[0]).toBeGreaterThanOrEqual(due);
+        expect(entry.expiredAt[0]).toBeLessThanOrEqual(due + 2 * TICK_MS);
+      }
+    },
+  );
+
+  it.each([-1, -6, -100, -REVOLUTION_MS])(
+    'ends what was due %i ms ago at once, not a revolution later',
+    (ms) => {
+      jest.advanceTimersByTime(12_345);
+      const keepsTurning = new Entry();
+      wheel.add(keepsTurning, 60_000);
+      jest.advanceTimersByTime(50);
+      const entry = new Entry();
+      wheel.add(entry, ms);
+      jest.advanceTimersByTime(2 * TICK_MS);
+      expect(entry.expiredAt).toHaveLength(1);
+    },
+  );
+
+  it('does not end what was removed, and removes twice in peace', () => {
+    const entries = Array.from({ length: 9 }, () => new Entry());
+    for (const entry of entries) wheel.add(entry, 20); // all in one slot
+    for (const i of [0, 4, 8, 4]) wheel.remove(entries[i] as Entry);
+    jest.advanceTimersByTime(100);
+    expect(entries.map((entry) => entry.expiredAt.length)).toEqual([0, 1, 1, 1, 0, 1, 1, 1, 0]);
+  });
+
+  it('takes an entry again that expired or was removed', () => {
+    const entry = new Entry();
+    wheel.add(entry, 20);
+    wheel.remove(entry);
+    wheel.add(entry, 50);
+    jest.advanceTimersByTime(45);
+    expect(entry.expiredAt).toHaveLength(0);
+    jest.advanceTimersByTime(20);
+    wheel.add(entry, 20);
+    jest.advanceTimersByTime(40);
+    expect(entry.expiredAt).toHaveLength(2);
+  });
+
+  it('lets what expires remove others that are due as well', () => {
+    const first: Entry = new Entry(() => wheel.remove(second));
+    const second: Entry = new Entry(() => wheel.remove(first));
+    wheel.add(first, 20);
+    wheel.add(second, 20);
+    jest.advanceTimersByTime(100);
+    expect(first.expiredAt.length + second.expiredAt.length).toBe(1);
+  });
+
+  it('lets what expires put off others that are due as well', () => {
+    const later = new Entry();
+    const remover = new Entry(() => {
+      wheel.remove(later);
+      wheel.add(later, 1_000);
+    });
+    wheel.add(later, 20);
+    wheel.add(remover, 20); // the one that was added last expires first
+    jest.advanceTimersByTime(500);
+    expect([remover.expiredAt.length, later.expiredAt.length]).toEqual([1, 0]);
+    jest.advanceTimersByTime(600);
+    expect(later.expiredAt).toHaveLength(1);
+  });
+
+  it.each([-50, 0, 3, 2_555, 2_560])('lets what expires add itself again, due in %i ms', (ms) => {
+    const entry: Entry = new Entry(() => {
+      if (entry.expiredAt.length < 3) wheel.add(entry, ms);
+    });
+    wheel.add(entry, 10);
+    jest.advanceTimersByTime(3 * (Math.max(ms, 0) + 3 * TICK_MS));
+    expect(entry.expiredAt).toHaveLength(3);
+  });
+
+  it.each([100, REVOLUTION_MS - TICK_MS, REVOLUTION_MS, REVOLUTION_MS + TICK_MS, 10 * REVOLUTION_MS + 7])(
+    'ends all that was due while the process stood still for %i ms, and nothing else',
+    (ms) => {
+      const due = Array.from({ length: 100 }, () => new Entry());
+      const notDue = Array.from({ length: 100 }, () => new Entry());
+      due.forEach((entry, i) => wheel.add(entry, (i * (ms - 2 * TICK_MS)) / 100));
+      notDue.forEach((entry, i) => wheel.add(entry, ms + 50 + i * 77));
+      stall(ms);
+      expect(due.every((entry) => entry.expiredAt.length === 1)).toBe(true);
+      expect(notDue.some((entry) => entry.expiredAt.length > 0)).toBe(false);
+    },
+  );
+
+  it('ends what is added during a long stall’s end in its own time', () => {
+    const added = new Entry();
+    wheel.add(new Entry(() => wheel.add(added, 30)), 10);
+    stall(3 * REVOLUTION_MS);
+    expect(added.expiredAt).toHaveLength(0);
+  });
+
+  it('stands still while it is empty, and starts again', () => {
+    expect(jest.getTimerCount()).toBe(0);
+    const entry = new Entry();
+    wheel.add(entry, 20);
+    expect(jest.getTimerCount()).toBe(1);
+    wheel.remove(entry);
+    jest.advanceTimersByTime(2 * TICK_MS);
+    expect(jest.getTimerCount()).toBe(0);
+    jest.advanceTimersByTime(123_456);
+    wheel.add(entry, 20);
+    jest.advanceTimersByTime(30);
+    expect(entry.expiredAt).toHaveLength(1);
+    jest.advanceTimersByTime(2 * TICK_MS);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
