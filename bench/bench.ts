@@ -1,27 +1,40 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import type { CassandraCluster } from '../test/harness/cassandra/cluster.js';
+import { REPOSITORY } from '../test/harness/repository.js';
 import { startCassandra } from './bench-table.js';
 import { buildGoPrograms } from './go-programs.js';
+import { describeMachine } from './machine.js';
+import { measureMemory } from './memory.js';
 import type { Options } from './options.js';
-import { chosenPeers } from './peers/chosen-peers.js';
+import { type ChosenPeers, choosePeers } from './peers/chosen-peers.js';
 import type { Peer } from './peers/peer.js';
+import { WEBDIS_MISSING, webdisExists } from './peers/webdis.js';
+import { Preloads } from './preloads.js';
 import { peakMib, resetPeak } from './process-memory.js';
-import { scenarioTables } from './report/scenario-table.js';
-import type { ScenarioResult } from './results.js';
+import { markdown } from './report/markdown.js';
+import { writePage } from './report/page.js';
+import type { MemoryResult, RunResult, ScenarioResult, StartResult } from './results.js';
 import { type Contestant, runRounds, slice } from './rounds.js';
 import { type Scenario, scenarios } from './scenarios.js';
+import { measureStarts } from './start-time.js';
 
+const RAW = path.join(REPOSITORY, '.cache/bench/results.json');
 /** Until the compilers of all peers have seen the code that matters. */
 const FIRST_WARMUP_SECONDS = 3;
-const QUICK_WARMUP_SECONDS = 1;
+const MEMORY = { rounds: 2, seconds: 4 };
+const STARTS = 5;
+const QUICK = { firstWarmupSeconds: 1, memory: { rounds: 1, seconds: 1 }, starts: 2 };
 
 /** A whole run: what is started here is stopped here, or by guardians if we die. */
 export class Bench {
   private readonly contestants = new Map<Peer, Contestant>();
+  private readonly preloads = new Preloads();
 
   private constructor(
     private readonly options: Options,
     private readonly cluster: CassandraCluster,
-    private readonly peers: Peer[],
+    private readonly peers: ChosenPeers,
   ) {}
 
   static async prepare(options: Options): Promise<Bench> {
@@ -29,18 +42,20 @@ export class Bench {
     await buildGoPrograms();
     tell('starting Cassandra');
     const { cluster, table } = await startCassandra();
-    return new Bench(options, cluster, chosenPeers(options, table));
+    try {
+      return new Bench(options, cluster, await choosePeers(options, table));
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
   }
 
   async run(): Promise<void> {
-    const results: ScenarioResult[] = [];
-    for (const scenario of scenarios(this.options)) results.push(await this.runScenario(scenario));
+    const run = await this.measure();
     tell('');
-    for (const result of results) {
-      console.log(`\n${result.title}`);
-      for (const [i, text] of scenarioTables(result).entries())
-        console.log(`\n${result.points[i]?.label}\n\n${text}`);
-    }
+    console.log(markdown(run));
+    writeFileSync(RAW, JSON.stringify(run, undefined, 2));
+    if (this.options.write) await writePage(run);
   }
 
   async stop(): Promise<void> {
@@ -48,26 +63,64 @@ export class Bench {
     await this.cluster.stop();
   }
 
+  private async measure(): Promise<RunResult> {
+    const measured: ScenarioResult[] = [];
+    for (const scenario of scenarios(this.options)) measured.push(await this.runScenario(scenario));
+    return {
+      date: new Date().toISOString().slice(0, 10),
+      machine: await describeMachine(await this.cassandraRelease()),
+      notes: webdisExists() ? [] : [WEBDIS_MISSING],
+      scenarios: measured,
+      memory: await this.memory(),
+      starts: await this.starts(),
+    };
+  }
+
   private async runScenario(scenario: Scenario): Promise<ScenarioResult> {
-    const peers = this.peers.filter(({ kind }) => scenario.peers === 'all' || kind === 'service');
+    const peers = this.peers.all.filter(({ kind }) => scenario.peers === 'all' || kind === 'service');
     const contestants: Contestant[] = [];
     for (const peer of peers) contestants.push(await this.contestant(peer, scenario));
     for (const { running } of contestants) resetPeak(running.pids);
     const points = await runRounds(scenario, contestants, tell);
     const peaks = contestants.map(({ name, running }) => [name, peakMib(running.pids)] as const);
-    return { name: scenario.name, title: scenario.title, points, peakMib: Object.fromEntries(peaks) };
+    const { name, title, baseline } = scenario;
+    return { name, title, points, baseline, peakMib: Object.fromEntries(peaks) };
   }
 
   /** A peer is started when it is first needed, and made warm. */
   private async contestant(peer: Peer, { points }: Scenario): Promise<Contestant> {
     const known = this.contestants.get(peer);
-    if (known) return known;
+    const contestant = known ?? (await this.start(peer));
+    for (const { classes } of points) await this.preloads.ensure(contestant, classes);
+    const warmup = this.options.quick ? QUICK.firstWarmupSeconds : FIRST_WARMUP_SECONDS;
+    if (!known) await slice(contestant.running, points[0]?.classes ?? [], warmup);
+    return contestant;
+  }
+
+  private async start(peer: Peer): Promise<Contestant> {
     tell(`starting ${peer.name}`);
     const contestant = { name: peer.name, store: peer.store, running: await peer.start() };
     this.contestants.set(peer, contestant);
-    const warmup = this.options.quick ? QUICK_WARMUP_SECONDS : FIRST_WARMUP_SECONDS;
-    await slice(contestant.running, points[0]?.classes ?? [], warmup);
     return contestant;
+  }
+
+  private async memory(): Promise<MemoryResult[]> {
+    if (!this.options.only.includes('memory')) return [];
+    tell('memory');
+    const { rounds, seconds } = this.options.quick ? QUICK.memory : MEMORY;
+    const peers = this.peers.all.filter(({ kind }) => kind !== 'floor');
+    return measureMemory(peers, this.options.rounds ?? rounds, this.options.seconds ?? seconds);
+  }
+
+  private async starts(): Promise<StartResult[]> {
+    if (!this.options.only.includes('start')) return [];
+    tell('starts');
+    return measureStarts(this.peers.starting, this.options.quick ? QUICK.starts : STARTS);
+  }
+
+  private async cassandraRelease(): Promise<string> {
+    const { rows } = await this.cluster.execute('SELECT release_version FROM system.local');
+    return String(rows[0]?.release_version);
   }
 }
 

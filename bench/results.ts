@@ -25,6 +25,32 @@ export interface ScenarioResult {
   name: string;
   title: string;
   points: PointResult[];
+  baseline?: string;
   /** Peak of the resident memory during the scenario, in MiB. */
   peakMib: Record<string, number>;
+}
+
+/** Resident memory of fresh processes, in MiB: one figure a round. */
+export interface MemoryResult {
+  name: string;
+  restMib: number[];
+  /** Peaks. */
+  busyMib: number[];
+  connectionsMib: number[];
+}
+
+/** From the command to the first answer. */
+export interface StartResult {
+  name: string;
+  ms: number[];
+}
+
+export interface RunResult {
+  date: string;
+  machine: Record<string, string>;
+  /** What a reader has to know of this run. */
+  notes: string[];
+  scenarios: ScenarioResult[];
+  memory: MemoryResult[];
+  starts: StartResult[];
 }

@@ -1,7 +1,7 @@
-import { applyLoad, type LoadReport, preload, type Traffic } from './load-generator.js';
+import { applyLoad, type LoadReport, type Traffic } from './load-generator.js';
 import type { RunningPeer } from './peers/peer.js';
 import type { Figures, PointResult } from './results.js';
-import { type Point, type Scenario, WARMUP_SECONDS } from './scenarios.js';
+import { type Scenario, WARMUP_SECONDS } from './scenarios.js';
 
 /** A peer that is up, and where it keeps its values. */
 export interface Contestant {
@@ -10,40 +10,31 @@ export interface Contestant {
   running: RunningPeer;
 }
 
-/** Every peer gets a slice of every round, in an order that differs from round to round. */
+/** Every peer gets a slice at every point in every round, in an order that differs from round to round. */
 export async function runRounds(
-  scenario: Scenario,
+  { name, points, rounds, seconds }: Scenario,
   contestants: Contestant[],
   tell: (text: string) => void,
 ): Promise<PointResult[]> {
-  const results: PointResult[] = [];
-  for (const point of scenario.points) {
-    if (point.preload) await preloadStores(point, contestants);
-    const figures = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]));
-    for (let round = 0; round < scenario.rounds; round++) {
-      for (const { name, running } of shuffled(contestants)) {
-        const seen = await slice(running, point.classes, scenario.seconds);
-        figures.get(name)?.push(seen);
-        tell(`${scenario.name}, ${point.label}, round ${round + 1} of ${scenario.rounds}: ${name}`);
-      }
+  const slices = points.flatMap(({ label, classes }) =>
+    contestants.map((contestant) => ({ label, classes, contestant, seen: [] as Figures[] })),
+  );
+  for (let round = 1; round <= rounds; round++) {
+    for (const { label, classes, contestant, seen } of shuffled(slices)) {
+      tell(`${name}, round ${round} of ${rounds}: ${contestant.name}, ${label}`);
+      seen.push(await slice(contestant.running, classes, seconds));
     }
-    results.push({ label: point.label, peers: [...figures].map(([name, rounds]) => ({ name, rounds })) });
   }
-  return results;
+  return points.map(({ label }) => ({
+    label,
+    peers: slices
+      .filter((each) => each.label === label)
+      .map(({ contestant, seen }) => ({ name: contestant.name, rounds: seen })),
+  }));
 }
 
 export async function slice(peer: RunningPeer, classes: Traffic[], seconds: number): Promise<Figures> {
   return figures(await applyLoad(peer, classes, WARMUP_SECONDS, seconds));
-}
-
-async function preloadStores(point: Point, contestants: Contestant[]): Promise<void> {
-  const stores = new Map(contestants.map(({ store, running }) => [store, running]));
-  for (const running of stores.values()) await preload(running, point.classes.map(forPreload));
-}
-
-/** As many connections as answer quickly, however few or many the scenario has. */
-function forPreload(traffic: Traffic): Traffic {
-  return { ...traffic, connections: traffic.bytes > 100_000 ? 4 : 32 };
 }
 
 function figures(report: LoadReport): Figures {

@@ -7,8 +7,6 @@ export interface Point {
   label: string;
   /** The first is the one whose latency is told. */
   classes: Traffic[];
-  /** Classes whose keys are there before the first round. */
-  preload: boolean;
 }
 
 export interface Scenario {
@@ -17,6 +15,8 @@ export interface Scenario {
   /** Floors and peers on other storage take part only where that tells something. */
   peers: 'all' | 'services';
   points: Point[];
+  /** The point beside which each peer's others are set. */
+  baseline?: string;
   rounds: number;
   seconds: number;
 }
@@ -24,7 +24,7 @@ export interface Scenario {
 export const WARMUP_SECONDS = 0.5;
 
 /** Sessions of MediaWiki are read far more often than written, and mostly some hundred bytes to 4 KiB long. */
-const SESSIONS = { keys: 10_000, bytes: 1024, post: 0.1 };
+export const SESSIONS = { keys: 10_000, bytes: 1024, post: 0.1 };
 const KB = 1000;
 const MIB = 1024 * 1024;
 
@@ -87,6 +87,7 @@ function connections(): Scenario {
       ...[1, 32, 256, 1000].map((count) => point(String(count), { connections: count, ...steady })),
       point('new for each', { connections: 32, fresh: true, ...steady }),
     ],
+    baseline: '32',
     rounds: 3,
     seconds: 2,
   };
@@ -105,6 +106,7 @@ function sizes(): Scenario {
       size('64 kB', 64 * KB, 200, 500),
       size('2 MiB', 2 * MIB, 10, 20),
     ],
+    baseline: '2 kB',
     rounds: 3,
     seconds: 2,
   };
@@ -117,6 +119,7 @@ function misses(): Scenario {
     title: 'Reads of what is there and of what is not, 500 a second',
     peers: 'services',
     points: [point('hits', reads), point('misses', { ...reads, misses: 1 })],
+    baseline: 'hits',
     rounds: 3,
     seconds: 2,
   };
@@ -130,9 +133,10 @@ function mixed(): Scenario {
     title: '300 small requests a second, alone and beside 5 of 2 MiB',
     peers: 'services',
     points: [
-      { label: 'alone', classes: [small], preload: true },
-      { label: 'beside 2 MiB', classes: [small, large], preload: true },
+      { label: 'alone', classes: [small] },
+      { label: 'beside 2 MiB', classes: [small, large] },
     ],
+    baseline: 'alone',
     rounds: 3,
     seconds: 3,
   };
@@ -146,11 +150,12 @@ function keys(long: boolean): Scenario {
     title: '500 requests a second among more or fewer keys',
     peers: 'services',
     points: counts.map((count) => point(count.toLocaleString('en'), { ...each, keys: count })),
+    baseline: '10,000',
     rounds: 3,
     seconds: 2,
   };
 }
 
 function point(label: string, traffic: Omit<Traffic, 'name'>): Point {
-  return { label, classes: [{ name: label, ...traffic }], preload: true };
+  return { label, classes: [{ name: label, ...traffic }] };
 }

@@ -1,22 +1,51 @@
 import type { BenchTable } from '../bench-table.js';
 import type { Options } from '../options.js';
+import { floors } from './floors.js';
 import { goReferences } from './go-reference.js';
-import { kaskEmbedded, kaskOnCassandra, OUR_BUILD } from './kask.js';
+import { type Build, kaskEmbedded, kaskOnCassandra, OUR_BUILD } from './kask.js';
+import { fetchNode } from './node-releases.js';
 import type { Peer } from './peer.js';
+import { webdis, webdisExists } from './webdis.js';
 
-/** All peers of a run, in the order of the tables. */
-export function chosenPeers(options: Options, table: BenchTable): Peer[] {
-  const ours = [
-    kaskOnCassandra('kask, lane', table, 'lane'),
-    kaskOnCassandra('kask, driver', table, 'driver'),
-    ...options.others.map(({ name, path }) =>
-      kaskOnCassandra(name, table, 'lane', { ...OUR_BUILD, main: path }),
-    ),
-    ...options.nodes.map(({ name, path }) =>
-      kaskOnCassandra(name, table, 'lane', { ...OUR_BUILD, node: path }),
-    ),
-    kaskEmbedded('kask, embedded'),
+export interface ChosenPeers {
+  /** In the order of the tables. */
+  all: Peer[];
+  /** Those whose start is timed. */
+  starting: Peer[];
+}
+
+export async function choosePeers(options: Options, table: BenchTable): Promise<ChosenPeers> {
+  const builds = await otherBuilds(options);
+  const embedded = kaskEmbedded('kask-embedded');
+  const lane = kaskOnCassandra('kask-lane', table, 'lane');
+  const references = goReferences(table);
+  const others = [
+    lane,
+    kaskOnCassandra('kask-driver', table, 'driver'),
+    ...builds.map(({ name, build }) => kaskOnCassandra(name, table, 'lane', build)),
+    embedded,
+    ...(webdisExists() ? [webdis] : []),
+    ...floors(table),
+  ];
+  const starting = [
+    embedded,
+    ...builds.map(({ name, build }) => kaskEmbedded(`${name}-embedded`, build)),
+    lane,
   ];
   const wanted = ({ name }: Peer) => options.peers.length === 0 || options.peers.includes(name);
-  return [...goReferences(table), ...ours.filter(wanted)];
+  return {
+    all: [...references, ...others.filter(wanted)],
+    starting: [...references.slice(0, 1), ...starting],
+  };
+}
+
+async function otherBuilds(options: Options): Promise<{ name: string; build: Build }[]> {
+  const fetched = await Promise.all(options.nodeReleases.map(fetchNode));
+  return [
+    ...options.others.map(({ name, path }) => ({ name, build: { ...OUR_BUILD, main: path } })),
+    ...[...options.nodes, ...fetched].map(({ name, path }) => ({
+      name,
+      build: { ...OUR_BUILD, node: path },
+    })),
+  ];
 }

@@ -23,6 +23,6 @@ export interface RunningPeer {
 
 export const BASE_URI = '/sessions/v1/';
 
-/** Beside which all others are measured. */
+/** Beside which all others are measured: with as many threads as there are cores, and with GOMAXPROCS=1. */
 export const GO_DEFAULT = 'go';
-export const GO_ONE = 'go, GOMAXPROCS=1';
+export const GO_ONE = 'go-1';

@@ -1,6 +1,7 @@
 import type { PointResult, ScenarioResult } from '../results.js';
-import { median, type Spread } from '../statistics.js';
-import { compare } from './comparison.js';
+import { median } from '../statistics.js';
+import { type Comparison, compare } from './comparison.js';
+import { ratioText } from './figures.js';
 import { table } from './table.js';
 
 const HEAD = [
@@ -16,38 +17,21 @@ const HEAD = [
   'errors',
 ];
 
-/** A table for each point: ratios to the Go reference as median (min–max), and beside them what was seen here. */
-export function scenarioTables(scenario: ScenarioResult): string[] {
-  return scenario.points.map((point) => pointTable(point, scenario.peakMib));
-}
-
-function pointTable(point: PointResult, peakMib: Record<string, number>): string {
-  const cpu = compare(point, 'cpuMicros');
-  const p50 = compare(point, 'p50Ms');
-  const p99 = compare(point, 'p99Ms');
+/** A row for each peer: ratios to the Go reference, and beside them what was seen here. */
+export function pointTable({ peakMib }: ScenarioResult, point: PointResult): string {
+  const measures = (['cpuMicros', 'p50Ms', 'p99Ms'] as const).map((measure) => compare(point, measure));
   const rows = point.peers.map(({ name, rounds }, i) => [
     name,
-    ratioText(cpu[i]?.ratio),
-    number(cpu[i]?.absolute.median, 0),
-    ratioText(p50[i]?.ratio),
-    number(p50[i]?.absolute.median, 2),
-    ratioText(p99[i]?.ratio),
-    number(p99[i]?.absolute.median, 2),
-    number(median(rounds.map(({ perSecond }) => perSecond)), 0),
-    number(peakMib[name], 0),
+    ...measures.flatMap((peers, measure) => both(peers[i] as Comparison, measure === 0 ? 0 : 2)),
+    median(rounds.map(({ perSecond }) => perSecond)).toFixed(0),
+    peakMib[name]?.toFixed(0) ?? '',
     errorsText(rounds.map(({ errors }) => errors)),
   ]);
   return table(HEAD, rows);
 }
 
-function ratioText(ratio: Spread | undefined): string {
-  if (!ratio) return '';
-  const [middle, low, high] = [ratio.median, ratio.min, ratio.max].map((value) => value.toFixed(2));
-  return `${middle} (${low}–${high})`;
-}
-
-function number(value: number | undefined, digits: number): string {
-  return value === undefined ? '' : value.toFixed(digits);
+function both({ ratio, absolute }: Comparison, digits: number): string[] {
+  return [ratioText(ratio), absolute.median.toFixed(digits)];
 }
 
 function errorsText(rounds: Record<string, number>[]): string {
