@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CassandraCluster } from '../test/harness/cassandra/cluster.js';
+import { MissingPrerequisite } from '../test/harness/prerequisites.js';
 import { REPOSITORY } from '../test/harness/repository.js';
 import { startCassandra } from './bench-table.js';
 import { buildGoPrograms } from './go-programs.js';
@@ -15,16 +16,15 @@ import { peakMib, resetPeak } from './process-memory.js';
 import { markdown } from './report/markdown.js';
 import { writePage } from './report/page.js';
 import type { MemoryResult, RunResult, ScenarioResult, StartResult } from './results.js';
-import { type Contestant, runRounds, slice } from './rounds.js';
+import { type Contestant, runRounds } from './rounds.js';
 import { type Scenario, scenarios } from './scenarios.js';
 import { measureStarts } from './start-time.js';
+import { WARM_UP, warmUp } from './warm-up.js';
 
 const RAW = path.join(REPOSITORY, '.cache/bench/results.json');
-/** Until the compilers of all peers have seen the code that matters. */
-const FIRST_WARMUP_SECONDS = 3;
-const MEMORY = { rounds: 2, seconds: 4 };
+const MEMORY = { rounds: 2, seconds: 3 };
 const STARTS = 5;
-const QUICK = { firstWarmupSeconds: 1, memory: { rounds: 1, seconds: 1 }, starts: 2 };
+const QUICK = { memory: { rounds: 1, seconds: 1 }, starts: 2 };
 
 /** A whole run: what is started here is stopped here, or by guardians if we die. */
 export class Bench {
@@ -38,6 +38,7 @@ export class Bench {
   ) {}
 
   static async prepare(options: Options): Promise<Bench> {
+    requireLinux();
     tell('building the Go programs');
     await buildGoPrograms();
     tell('starting Cassandra');
@@ -87,13 +88,10 @@ export class Bench {
     return { name, title, points, baseline, peakMib: Object.fromEntries(peaks) };
   }
 
-  /** A peer is started when it is first needed, and made warm. */
+  /** A peer is started when it is first needed. */
   private async contestant(peer: Peer, { points }: Scenario): Promise<Contestant> {
-    const known = this.contestants.get(peer);
-    const contestant = known ?? (await this.start(peer));
+    const contestant = this.contestants.get(peer) ?? (await this.start(peer));
     for (const { classes } of points) await this.preloads.ensure(contestant, classes);
-    const warmup = this.options.quick ? QUICK.firstWarmupSeconds : FIRST_WARMUP_SECONDS;
-    if (!known) await slice(contestant.running, points[0]?.classes ?? [], warmup);
     return contestant;
   }
 
@@ -101,6 +99,8 @@ export class Bench {
     tell(`starting ${peer.name}`);
     const contestant = { name: peer.name, store: peer.store, running: await peer.start() };
     this.contestants.set(peer, contestant);
+    await this.preloads.ensure(contestant, [WARM_UP]);
+    await warmUp(contestant.running);
     return contestant;
   }
 
@@ -122,6 +122,11 @@ export class Bench {
     const { rows } = await this.cluster.execute('SELECT release_version FROM system.local');
     return String(rows[0]?.release_version);
   }
+}
+
+function requireLinux(): void {
+  if (process.platform !== 'linux')
+    throw new MissingPrerequisite('Linux is needed: CPU time and memory are read from /proc');
 }
 
 /** One line on the terminal that says what goes on. */

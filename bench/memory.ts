@@ -6,7 +6,7 @@ import { peakMib, residentMib, resetPeak } from './process-memory.js';
 import type { MemoryResult } from './results.js';
 import { SESSIONS } from './scenarios.js';
 
-const SETTLES_MS = 2_000;
+const SETTLES_MS = 1_000;
 const NO_WARMUP = 0;
 
 const BUSY: Traffic = { name: 'busy', connections: 32, ...SESSIONS };

@@ -33,7 +33,7 @@ export async function runRounds(
   }));
 }
 
-export async function slice(peer: RunningPeer, classes: Traffic[], seconds: number): Promise<Figures> {
+async function slice(peer: RunningPeer, classes: Traffic[], seconds: number): Promise<Figures> {
   return figures(await applyLoad(peer, classes, WARMUP_SECONDS, seconds));
 }
 

@@ -14,13 +14,27 @@ const (
 	tick = 0.01
 )
 
-// cpuSeconds is what each process has used of the CPU so far, in all of its threads.
-func cpuSeconds(pids []int) []float64 {
-	used := make([]float64, len(pids))
+// cpuTime is what a process has used of the CPU so far, in all of its threads, in seconds.
+type cpuTime struct {
+	scheduled float64
+	accounted float64
+}
+
+func cpuTimes(pids []int) []cpuTime {
+	used := make([]cpuTime, len(pids))
 	for i, pid := range pids {
-		used[i] = max(scheduled(pid), accounted(pid))
+		used[i] = cpuTime{scheduled(pid), accounted(pid)}
 	}
 	return used
+}
+
+// since prefers the finer of the two counts, unless threads ended meanwhile and took theirs with them.
+func (now cpuTime) since(before cpuTime) float64 {
+	fine, coarse := now.scheduled-before.scheduled, now.accounted-before.accounted
+	if coarse > fine+2*tick {
+		return coarse
+	}
+	return fine
 }
 
 // scheduled adds up what the scheduler counts for each thread, to the nanosecond; threads that ended are missing.
@@ -50,10 +64,10 @@ func accounted(pid int) float64 {
 	return (user + system) * tick
 }
 
-func difference(after, before []float64) []float64 {
+func cpuSeconds(after, before []cpuTime) []float64 {
 	used := make([]float64, len(after))
 	for i := range after {
-		used[i] = after[i] - before[i]
+		used[i] = after[i].since(before[i])
 	}
 	return used
 }

@@ -63,11 +63,11 @@ func measure(given *plan) (outcome, error) {
 		running[i] = started
 	}
 	time.Sleep(time.Until(opens))
-	before := cpuSeconds(given.Pids)
+	before := cpuTimes(given.Pids)
 	time.Sleep(time.Until(closes))
-	after := cpuSeconds(given.Pids)
+	after := cpuTimes(given.Pids)
 
-	seen := outcome{Seconds: given.Seconds, CPU: difference(after, before)}
+	seen := outcome{Seconds: given.Seconds, CPU: cpuSeconds(after, before)}
 	for _, each := range running {
 		seen.Classes = append(seen.Classes, each.report())
 	}

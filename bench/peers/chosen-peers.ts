@@ -1,5 +1,5 @@
 import type { BenchTable } from '../bench-table.js';
-import type { Options } from '../options.js';
+import { type Options, UsageError } from '../options.js';
 import { floors } from './floors.js';
 import { goReferences } from './go-reference.js';
 import { type Build, kaskEmbedded, kaskOnCassandra, OUR_BUILD } from './kask.js';
@@ -32,11 +32,19 @@ export async function choosePeers(options: Options, table: BenchTable): Promise<
     ...builds.map(({ name, build }) => kaskEmbedded(`${name}-embedded`, build)),
     lane,
   ];
+  requireKnown(options.peers, others);
   const wanted = ({ name }: Peer) => options.peers.length === 0 || options.peers.includes(name);
   return {
     all: [...references, ...others.filter(wanted)],
     starting: [...references.slice(0, 1), ...starting],
   };
+}
+
+function requireKnown(names: readonly string[], peers: Peer[]): void {
+  const known = peers.map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw new UsageError(`no such peer: ${unknown.join(', ')}; there are ${known.join(', ')}`);
 }
 
 async function otherBuilds(options: Options): Promise<{ name: string; build: Build }[]> {

@@ -1,13 +1,18 @@
 import type { RunResult } from '../results.js';
 import { compare, type Comparison } from './comparison.js';
+import { ratioText } from './figures.js';
 
 const WIDTH = 720;
 const LABELS = 150;
-const PLOT = 480;
+const PLOT = 440;
+const VALUES = LABELS + PLOT + 8;
 const ROW = 24;
 const BAR = 14;
 const HEADING = 44;
 const MARGIN = 16;
+const CAPTION = 28;
+const WORDS =
+  'CPU time per request, less is better; 1 is the Go reference at its better setting; whiskers: all rounds';
 
 /** Read on white as on black: the picture follows the reader's system. */
 const STYLE = `
@@ -40,15 +45,14 @@ export function cpuChart({ scenarios }: RunResult): string {
     .map(({ title, points }) => ({ title, peers: points.flatMap((point) => compare(point, 'cpuMicros')) }));
   const scale = PLOT / Math.max(1, ...panels.flatMap(({ peers }) => peers.map(({ ratio }) => ratio.max)));
   const heights = panels.map(({ peers }) => HEADING + peers.length * ROW);
-  const height = heights.reduce((sum, each) => sum + each, 2 * MARGIN);
-  const drawn = panels.map((panel, i) =>
-    drawPanel(panel, MARGIN + heights.slice(0, i).reduce((sum, each) => sum + each, 0), scale),
-  );
+  const height = sum(heights) + CAPTION + 2 * MARGIN;
+  const drawn = panels.map((panel, i) => drawPanel(panel, MARGIN + sum(heights.slice(0, i)), scale));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
     '<title>CPU time per request beside the Go reference</title>',
     `<style>${STYLE}</style>`,
     ...drawn,
+    `<text class="value" x="${MARGIN}" y="${height - MARGIN}">${WORDS}</text>`,
     '</svg>\n',
   ].join('\n');
 }
@@ -65,14 +69,18 @@ function drawPanel({ title, peers }: Panel, top: number, scale: number): string 
 }
 
 function drawRow({ name, ratio }: Comparison, top: number, scale: number): string {
-  const [end, low, high] = [ratio.median, ratio.min, ratio.max].map((value) => px(LABELS + value * scale));
+  const [low, high] = [ratio.min, ratio.max].map((value) => px(LABELS + value * scale));
   const middle = top + BAR / 2;
   return [
     `<text x="${LABELS - 8}" y="${middle + 4}" text-anchor="end">${escaped(name)}</text>`,
     `<rect class="${name.startsWith('kask') ? 'ours' : 'bar'}" x="${LABELS}" y="${top}" width="${px(ratio.median * scale)}" height="${BAR}"/>`,
     `<path class="whisker" d="M${low} ${middle}H${high}M${low} ${middle - 4}v8M${high} ${middle - 4}v8"/>`,
-    `<text class="value" x="${px(Math.max(Number(end), Number(high)) + 6)}" y="${middle + 4}">${ratio.median.toFixed(2)}</text>`,
+    `<text class="value" x="${VALUES}" y="${middle + 4}">${ratioText(ratio)}</text>`,
   ].join('\n');
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function px(value: number): string {
