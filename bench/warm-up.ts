@@ -3,8 +3,8 @@ import type { RunningPeer } from './peers/peer.js';
 import { SESSIONS } from './scenarios.js';
 
 /** By then the compiler of Node.js has seen the code that matters often enough; on a busy machine that takes longer. */
-const REQUESTS = 20_000;
-const TRIES = 10;
+const REQUESTS = 15_000;
+const TRIES = 6;
 const NO_WARMUP = 0;
 
 export const WARM_UP: Traffic = { name: 'warm-up', connections: 32, ...SESSIONS };
