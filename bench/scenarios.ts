@@ -90,7 +90,7 @@ function connections(): Scenario {
     ],
     baseline: '32',
     rounds: 3,
-    seconds: 2,
+    seconds: 1.5,
   };
 }
 
@@ -109,7 +109,7 @@ function sizes(): Scenario {
     ],
     baseline: '2 kB',
     rounds: 3,
-    seconds: 2,
+    seconds: 1.5,
   };
 }
 
@@ -122,7 +122,7 @@ function misses(): Scenario {
     points: [point('hits', reads), point('misses', { ...reads, misses: 1 })],
     baseline: 'hits',
     rounds: 3,
-    seconds: 2,
+    seconds: 1.5,
   };
 }
 
@@ -139,7 +139,7 @@ function mixed(): Scenario {
     ],
     baseline: 'alone',
     rounds: 3,
-    seconds: 3,
+    seconds: 2.5,
   };
 }
 
@@ -153,7 +153,7 @@ function keys({ quick, long }: Options): Scenario {
     points: counts.map((count) => point(count.toLocaleString('en'), { ...each, keys: count })),
     baseline: '10,000',
     rounds: 3,
-    seconds: 2,
+    seconds: 1.5,
   };
 }
 

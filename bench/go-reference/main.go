@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -28,6 +27,7 @@ type options struct {
 	keyspace   string
 	baseURI    string
 	ttl        int
+	direct     bool
 }
 
 func main() {
@@ -37,6 +37,7 @@ func main() {
 	flag.StringVar(&given.keyspace, "keyspace", "kask", "keyspace of the table \"values\"")
 	flag.StringVar(&given.baseURI, "base-uri", "/sessions/v1/", "prefix of keys")
 	flag.IntVar(&given.ttl, "ttl", 86400, "seconds that a value lives")
+	flag.BoolVar(&given.direct, "direct", false, "send a statement at once, not up to 200 µs later with others")
 	flag.Parse()
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(given, logger); err != nil {
@@ -46,7 +47,7 @@ func main() {
 }
 
 func run(given options, logger *slog.Logger) error {
-	store, err := openStore(strings.Split(given.hosts, ","), given.datacenter, given.keyspace, given.ttl)
+	store, err := openStore(given)
 	if err != nil {
 		return err
 	}

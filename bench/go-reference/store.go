@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -20,22 +21,25 @@ type store struct {
 	ttl     int
 }
 
-func openStore(hosts []string, datacenter, keyspace string, ttl int) (*store, error) {
-	cluster := gocql.NewCluster(hosts...)
+func openStore(given options) (*store, error) {
+	cluster := gocql.NewCluster(strings.Split(given.hosts, ",")...)
+	if given.direct {
+		cluster.WriteCoalesceWaitTime = 0
+	}
 	cluster.Timeout = 12 * time.Second
 	cluster.ConnectTimeout = 5 * time.Second
-	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.DCAwareRoundRobinPolicy(datacenter))
+	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.DCAwareRoundRobinPolicy(given.datacenter))
 	session, err := cluster.CreateSession()
 	if err != nil {
 		return nil, err
 	}
-	table := fmt.Sprintf(`"%s"."values"`, keyspace)
+	table := fmt.Sprintf(`"%s"."values"`, given.keyspace)
 	return &store{
 		session: session,
 		read:    "SELECT value FROM " + table + " WHERE key = ?",
 		write:   "INSERT INTO " + table + " (key, value) VALUES (?, ?) USING TTL ?",
 		remove:  "DELETE FROM " + table + " WHERE key = ?",
-		ttl:     ttl,
+		ttl:     given.ttl,
 	}, nil
 }
 

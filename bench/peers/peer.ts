@@ -23,6 +23,8 @@ export interface RunningPeer {
 
 export const BASE_URI = '/sessions/v1/';
 
-/** Beside which all others are measured: with as many threads as there are cores, and with GOMAXPROCS=1. */
-export const GO_DEFAULT = 'go';
-export const GO_ONE = 'go-1';
+/**
+ * The settings of the Go reference, beside the best of which all others are measured. By default gocql holds statements
+ * back for up to 200 µs so that they go out together, which is good when there are many and bad when there are few.
+ */
+export const GO_REFERENCES = ['go', 'go-1', 'go-1-direct'] as const;

@@ -12,7 +12,7 @@ const HEADING = 44;
 const MARGIN = 16;
 const CAPTION = 28;
 const WORDS =
-  'CPU time per request, less is better; 1 is the Go reference at its better setting; whiskers: all rounds';
+  'CPU time per request, less is better; 1 is the Go reference at its best setting; whiskers: all rounds';
 
 /** Read on white as on black: the picture follows the reader's system. */
 const STYLE = `

@@ -1,4 +1,4 @@
-import { GO_DEFAULT, GO_ONE } from '../peers/peer.js';
+import { GO_REFERENCES } from '../peers/peer.js';
 import type { Figures, PeerRounds, PointResult } from '../results.js';
 import { median, ratios, type Spread, spread } from '../statistics.js';
 
@@ -13,9 +13,9 @@ export interface Comparison {
   ratio: Spread;
 }
 
-/** All peers beside the Go reference, at whichever of its two settings is better in this very measure. */
+/** All peers beside the Go reference, at whichever of its settings is best in this very measure. */
 export function compare({ peers }: PointResult, measure: Measure): Comparison[] {
-  const reference = values(betterReference(peers, measure), measure);
+  const reference = values(bestReference(peers, measure), measure);
   return peers.map((peer) => ({
     name: peer.name,
     absolute: spread(values(peer, measure)),
@@ -23,12 +23,16 @@ export function compare({ peers }: PointResult, measure: Measure): Comparison[] 
   }));
 }
 
-function betterReference(peers: PeerRounds[], measure: Measure): PeerRounds {
-  const references = peers.filter(({ name }) => name === GO_DEFAULT || name === GO_ONE);
+export function isReference(name: string): boolean {
+  return GO_REFERENCES.some((reference) => reference === name);
+}
+
+function bestReference(peers: PeerRounds[], measure: Measure): PeerRounds {
+  const references = peers.filter(({ name }) => isReference(name));
   references.sort((a, b) => median(values(a, measure)) - median(values(b, measure)));
-  const [better] = references;
-  if (!better) throw new Error('a run without the Go reference has no ratios');
-  return better;
+  const [best] = references;
+  if (!best) throw new Error('a run without the Go reference has no ratios');
+  return best;
 }
 
 function values({ rounds }: PeerRounds, measure: Measure): number[] {

@@ -1,12 +1,12 @@
 import type { MemoryResult, StartResult } from '../results.js';
 import { median, spread } from '../statistics.js';
+import { isReference } from './comparison.js';
 import { spreadText } from './figures.js';
 import { table } from './table.js';
-import { GO_DEFAULT, GO_ONE } from '../peers/peer.js';
 
 const PHASES = ['restMib', 'busyMib', 'connectionsMib'] as const;
 
-/** MiB as median (min–max), and the ratio of the medians to the smaller of the two Go references. */
+/** MiB as median (min–max), and the ratio of the medians to the smallest of the Go references. */
 export function memoryTable(peers: MemoryResult[]): string {
   const head = [
     'peer',
@@ -17,7 +17,7 @@ export function memoryTable(peers: MemoryResult[]): string {
     '1,000 connections, MiB',
     'ratio',
   ];
-  const references = peers.filter(({ name }) => name === GO_DEFAULT || name === GO_ONE);
+  const references = peers.filter(({ name }) => isReference(name));
   const rows = peers.map((peer) => [
     peer.name,
     ...PHASES.flatMap((phase) => {

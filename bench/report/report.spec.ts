@@ -12,7 +12,7 @@ const scenario = exampleRun.scenarios[0] as ScenarioResult;
 const point = scenario.points[0] as PointResult;
 
 describe('a comparison', () => {
-  it('is with the reference that is better in that measure, round by round', () => {
+  it('is with the reference that is best in that measure, round by round', () => {
     expect(compare(point, 'cpuMicros').map(({ ratio }) => ratio)).toEqual([
       { median: 1.75, min: 1.5, max: 2 },
       { median: 1, min: 1, max: 1 },
