@@ -65,16 +65,24 @@ export class Bench {
   }
 
   private async measure(): Promise<RunResult> {
+    const machine = await describeMachine(await this.cassandraRelease());
     const measured: ScenarioResult[] = [];
     for (const scenario of scenarios(this.options)) measured.push(await this.runScenario(scenario));
     return {
       date: new Date().toISOString().slice(0, 10),
-      machine: await describeMachine(await this.cassandraRelease()),
-      notes: webdisExists() ? [] : [WEBDIS_MISSING],
+      machine,
+      notes: this.notes(),
       scenarios: measured,
       memory: await this.memory(),
       starts: await this.starts(),
     };
+  }
+
+  private notes(): string[] {
+    return [
+      ...(this.options.quick ? ['A quick run: one round of short slices, and no figures to go by.'] : []),
+      ...(webdisExists() ? [] : [WEBDIS_MISSING]),
+    ];
   }
 
   private async runScenario(scenario: Scenario): Promise<ScenarioResult> {

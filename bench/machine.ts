@@ -1,7 +1,9 @@
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { goVersion } from './go-programs.js';
 
 const BYTES_PER_GIB = 1024 ** 3;
+/** In the last five minutes, before anything of ours ran: others who use the machine are in all figures. */
+const LOAD_BEFORE = loadavg()[1] as number;
 
 /** What figures depend on. */
 export async function describeMachine(cassandra: string): Promise<Record<string, string>> {
@@ -13,5 +15,6 @@ export async function describeMachine(cassandra: string): Promise<Record<string,
     'Node.js': process.version,
     Go: (await goVersion()).replace('go', ''),
     Cassandra: `${cassandra}, one node`,
+    'Load before the run': LOAD_BEFORE.toFixed(2),
   };
 }

@@ -30,10 +30,11 @@ export interface ScenarioResult {
   peakMib: Record<string, number>;
 }
 
-/** Resident memory of fresh processes, in MiB: one figure a round. */
+/** Of fresh processes, one figure a round: resident memory in MiB, and the CPU time of each second at rest. */
 export interface MemoryResult {
   name: string;
   restMib: number[];
+  restCpuMs: number[];
   /** Peaks. */
   busyMib: number[];
   connectionsMib: number[];

@@ -14,6 +14,9 @@ const CAPTION = 28;
 const WORDS =
   'CPU time per request, less is better; 1 is the Go reference at its best setting; whiskers: all rounds';
 
+/** Those that tell most; each is of one point. */
+const SHOWN = ['saturated', 'rate', 'pod'];
+
 /** Read on white as on black: the picture follows the reader's system. */
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
@@ -41,7 +44,7 @@ interface Panel {
 /** CPU per request beside the Go reference: a panel for each scenario, a bar for each peer, its spread as a whisker. */
 export function cpuChart({ scenarios }: RunResult): string {
   const panels = scenarios
-    .filter(({ points }) => points.length === 1)
+    .filter(({ name }) => SHOWN.includes(name))
     .map(({ title, points }) => ({ title, peers: points.flatMap((point) => compare(point, 'cpuMicros')) }));
   const scale = PLOT / Math.max(1, ...panels.flatMap(({ peers }) => peers.map(({ ratio }) => ratio.max)));
   const heights = panels.map(({ peers }) => HEADING + peers.length * ROW);

@@ -23,8 +23,8 @@ export const exampleRun: RunResult = {
     },
   ],
   memory: [
-    { name: 'go', restMib: [10, 12], busyMib: [20, 20], connectionsMib: [30, 30] },
-    { name: 'kask-lane', restMib: [22, 22], busyMib: [40, 60], connectionsMib: [60, 60] },
+    { name: 'go', restMib: [10, 12], restCpuMs: [1, 2], busyMib: [20, 20], connectionsMib: [30, 30] },
+    { name: 'kask-lane', restMib: [22, 22], restCpuMs: [3, 3], busyMib: [40, 60], connectionsMib: [60, 60] },
   ],
   starts: [{ name: 'kask-embedded', ms: [500, 700, 600] }],
 };

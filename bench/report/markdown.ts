@@ -9,7 +9,7 @@ export function markdown(run: RunResult): string {
   const sections = [
     runSection(run),
     ...run.scenarios.map(scenarioSection),
-    ...section('Resident memory of a fresh process', run.memory, memoryTable),
+    ...section('Resident memory of a fresh process, and its CPU time at rest', run.memory, memoryTable),
     ...section('From the command to the first answer', run.starts, startTable),
   ];
   return sections.join('\n\n');

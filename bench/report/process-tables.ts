@@ -16,6 +16,7 @@ export function memoryTable(peers: MemoryResult[]): string {
     'ratio',
     '1,000 connections, MiB',
     'ratio',
+    'CPU at rest, ms/s',
   ];
   const references = peers.filter(({ name }) => isReference(name));
   const rows = peers.map((peer) => [
@@ -24,6 +25,7 @@ export function memoryTable(peers: MemoryResult[]): string {
       const least = Math.min(...references.map((reference) => median(reference[phase])));
       return [spreadText(spread(peer[phase]), 0), (median(peer[phase]) / least).toFixed(1)];
     }),
+    spreadText(spread(peer.restCpuMs), 1),
   ]);
   return table(head, rows);
 }

@@ -57,7 +57,7 @@ describe('the page', () => {
     expect(text.match(/^## .*/gm)).toEqual([
       '## The run',
       '## At a rate',
-      '## Resident memory of a fresh process',
+      '## Resident memory of a fresh process, and its CPU time at rest',
       '## From the command to the first answer',
     ]);
   });
@@ -80,8 +80,10 @@ it('each peer stands beside itself at the baseline', () => {
   expect(baselineTable(scenario)).toBeUndefined();
 });
 
-it('memory is set beside that of the smaller reference', () => {
-  expect(memoryTable(exampleRun.memory)).toMatch(/kask-lane \| +22 \(22–22\) \| +2\.0 \|/);
+it('memory is set beside that of the smallest reference, and CPU at rest stands by itself', () => {
+  expect(memoryTable(exampleRun.memory)).toMatch(
+    /kask-lane \| +22 \(22–22\) \| +2\.0 \|.* 3\.0 \(3\.0–3\.0\) \|$/m,
+  );
 });
 
 it('the picture has a bar and its figures for each peer', () => {
