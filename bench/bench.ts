@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CassandraCluster } from '../test/harness/cassandra/cluster.js';
-import { MissingPrerequisite } from '../test/harness/prerequisites.js';
+import { MissingPrerequisite, requireJava } from '../test/harness/prerequisites.js';
 import { REPOSITORY } from '../test/harness/repository.js';
 import { startCassandra } from './bench-table.js';
-import { buildGoPrograms } from './go-programs.js';
+import { buildGoPrograms, requireGo } from './go-programs.js';
 import { describeMachine } from './machine.js';
 import { measureMemory } from './memory.js';
 import type { Options } from './options.js';
@@ -39,6 +39,8 @@ export class Bench {
 
   static async prepare(options: Options): Promise<Bench> {
     requireLinux();
+    requireGo();
+    requireJava();
     tell('building the Go programs');
     await buildGoPrograms();
     tell('starting Cassandra');
