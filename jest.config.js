@@ -14,6 +14,8 @@ const esmOnly = [
 ];
 
 const shared = {
+  // The benchmark is compiled into it, package.json and all.
+  modulePathIgnorePatterns: ['<rootDir>/.cache/'],
   testEnvironment: 'node',
   transform: {
     '^.+\\.[jt]s$': [
@@ -46,7 +48,11 @@ export default {
   // A bound for what hangs, not for what is slow.
   testTimeout: 60_000,
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/bench/**/*.spec.ts'],
+    },
     { ...onCluster, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.spec.ts'] },
     { ...onCluster, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.e2e-spec.ts'] },
   ],

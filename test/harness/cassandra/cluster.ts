@@ -27,6 +27,8 @@ export interface ClusterOptions {
   tls?: (addresses: string[]) => Certificates;
   /** Entries of cassandra.yaml that win over the harness's. */
   yaml?: Record<string, unknown>;
+  /** Arguments of the JVM that win over the harness's. */
+  jvm?: string[];
 }
 
 /** Real Cassandra nodes on loopback addresses, which end with the tests. */
@@ -64,7 +66,10 @@ export class CassandraCluster {
     const settings = { seeds: addresses, yaml: options.yaml ?? {}, ...access };
     const nodes = plans.map((plan) => {
       const files = writeNodeFiles(path.join(directory, plan.name), plan, settings);
-      return new CassandraNode(plan, files, [java, ...javaArguments(files, classPath, plans.length)]);
+      return new CassandraNode(plan, files, [
+        java,
+        ...javaArguments(files, classPath, plans.length, options.jvm),
+      ]);
     });
     return new CassandraCluster(directory, nodes, access, guardian);
   }

@@ -3,11 +3,12 @@ import { existsSync, mkdtempSync, mkdirSync, readdirSync, renameSync, rmSync } f
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { requireMaven } from '../prerequisites.js';
+import { REPOSITORY } from '../repository.js';
 
-const CACHE = path.resolve(__dirname, '../../../.cache/cassandra-5.0.6');
+const CACHE = path.join(REPOSITORY, '.cache/cassandra-5.0.6');
 const LIBRARY = path.join(CACHE, 'lib');
 const INCOMING = 'incoming-';
-const POM = path.join(__dirname, 'pom.xml');
+const POM = path.join(REPOSITORY, 'test/harness/cassandra/pom.xml');
 // Native code of other systems, which comes along as jars.
 const FOREIGN = /osx|windows/;
 

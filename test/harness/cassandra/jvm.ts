@@ -58,7 +58,12 @@ const PROPERTIES = {
 };
 
 /** The arguments of `java` for a node; `clusterSize` is how many nodes hold the roles from the start. */
-export function javaArguments(files: NodeFiles, classPath: string, clusterSize: number): string[] {
+export function javaArguments(
+  files: NodeFiles,
+  classPath: string,
+  clusterSize: number,
+  more: string[] = [],
+): string[] {
   const properties = {
     ...PROPERTIES,
     'cassandra.config': `file://${files.yaml}`,
@@ -73,6 +78,7 @@ export function javaArguments(files: NodeFiles, classPath: string, clusterSize: 
     '-Djdk.attach.allowAttachSelf=true',
     ...SMALL_AND_QUICK,
     ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
+    ...more,
     '-cp',
     classPath,
     'org.apache.cassandra.service.CassandraDaemon',

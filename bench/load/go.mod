@@ -1,0 +1,3 @@
+module kask/bench/load
+
+go 1.25.0

@@ -1,0 +1,55 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { REPOSITORY } from '../../test/harness/repository.js';
+import type { BenchTable } from '../bench-table.js';
+import { ownDirectory } from './own-directory.js';
+import { BASE_URI, type Peer, type RunningPeer } from './peer.js';
+import { PeerProcess } from './peer-process.js';
+
+/** Which build of the service, and what runs it. */
+export interface Build {
+  node: string;
+  main: string;
+}
+
+export const OUR_BUILD: Build = { node: process.execPath, main: path.join(REPOSITORY, 'dist/main.js') };
+
+export type DataPath = 'lane' | 'driver';
+
+export function kaskOnCassandra(
+  name: string,
+  table: BenchTable,
+  dataPath: DataPath,
+  build = OUR_BUILD,
+): Peer {
+  const cassandra = {
+    hosts: table.hosts,
+    keyspace: table.keyspace,
+    local_dc: table.datacenter,
+    data_path: dataPath,
+  };
+  return { name, store: 'cassandra', kind: 'service', start: () => startKask(name, { cassandra }, build) };
+}
+
+/** The store is in the directory of the process, and goes with it. */
+export function kaskEmbedded(name: string, build = OUR_BUILD): Peer {
+  const settings = { storage: 'embedded', embedded: { path: 'data' } };
+  return { name, store: name, kind: 'other-storage', start: () => startKask(name, settings, build) };
+}
+
+async function startKask(
+  name: string,
+  settings: Record<string, unknown>,
+  build: Build,
+): Promise<RunningPeer> {
+  const directory = ownDirectory();
+  const file = path.join(directory, 'config.yaml');
+  writeFileSync(
+    file,
+    stringify({ base_uri: BASE_URI, listen_address: '127.0.0.1', listen_port: 0, ...settings }),
+  );
+  const child = await PeerProcess.spawn(name, [build.node, build.main, '--config', file], directory);
+  const address = await child.listening();
+  return { name, address, dialect: 'kask', baseUri: BASE_URI, pids: [child.pid], stop: () => child.stop() };
+}
