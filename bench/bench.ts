@@ -22,7 +22,7 @@ import { measureStarts } from './start-time.js';
 import { WARM_UP, warmUp } from './warm-up.js';
 
 const RAW = path.join(REPOSITORY, '.cache/bench/results.json');
-const MEMORY = { rounds: 2, seconds: 3 };
+const MEMORY = { rounds: 2, seconds: 2 };
 const STARTS = 5;
 const QUICK = { memory: { rounds: 1, seconds: 1 }, starts: 2 };
 

@@ -52,7 +52,7 @@ function saturated(): Scenario {
     peers: 'all',
     points: [point('saturated', { connections: 32, ...SESSIONS })],
     rounds: 5,
-    seconds: 2.5,
+    seconds: 2,
   };
 }
 
@@ -63,7 +63,7 @@ function rate(): Scenario {
     peers: 'all',
     points: [point('1,000/s', { connections: 32, rate: 1000, ...SESSIONS })],
     rounds: 5,
-    seconds: 2.5,
+    seconds: 2,
   };
 }
 
@@ -74,7 +74,7 @@ function pod(): Scenario {
     peers: 'services',
     points: [point('110/s', { connections: 32, rate: 110, ...SESSIONS, bytes: 2 * KB })],
     rounds: 5,
-    seconds: 3,
+    seconds: 2.5,
   };
 }
 
@@ -139,7 +139,7 @@ function mixed(): Scenario {
     ],
     baseline: 'alone',
     rounds: 3,
-    seconds: 2.5,
+    seconds: 2,
   };
 }
 
