@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { REPOSITORY } from '../../test/harness/repository.js';
@@ -49,7 +49,17 @@ async function startKask(
     file,
     stringify({ base_uri: BASE_URI, listen_address: '127.0.0.1', listen_port: 0, ...settings }),
   );
-  const child = await PeerProcess.spawn(name, [build.node, build.main, '--config', file], directory);
+  const child = await PeerProcess.spawn(
+    name,
+    [build.node, ...flagsOf(build), build.main, '--config', file],
+    directory,
+  );
   const address = await child.listening();
   return { name, address, dialect: 'kask', baseUri: BASE_URI, pids: [child.pid], stop: () => child.stop() };
+}
+
+/** The flags for Node.js are those that the first line of main.js has, `#!/usr/bin/env -S node --flag`. */
+function flagsOf({ main }: Build): string[] {
+  const [, flags = ''] = /^#!.*\bnode\b(.*)/.exec(readFileSync(main, 'utf8')) ?? [];
+  return flags.split(/\s+/).filter(Boolean);
 }
