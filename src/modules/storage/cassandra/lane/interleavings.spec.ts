@@ -13,7 +13,7 @@ import { sessionStatements } from '../statements.js';
 import { LaneConnection, type NodeOptions } from './lane-connection.js';
 import { TimerWheel } from './timer-wheel.js';
 
-const ROUNDS = 20;
+const ROUNDS = 12;
 const STEPS = 250;
 const LONG_MS = 20_000;
 const UNPREPARED = 0x2500;

@@ -10,6 +10,8 @@ const RETRY_MS = { first: 250, last: 2_000 };
 /** A node of our datacenter and the connection to it, kept open for as long as the driver believes the node up. */
 export class LaneNode implements Coordinator {
   readonly address: string;
+  /** Why the last connection ended, or did not come about. */
+  whyNot: Error | undefined;
   private connection: LaneConnection | undefined;
   private opening: Promise<void> | undefined;
   private retry: NodeJS.Timeout | undefined;
@@ -53,7 +55,8 @@ export class LaneNode implements Coordinator {
     try {
       const options = { ...this.options, ...endpoint(this.address) };
       this.hold(await LaneConnection.open(options, this.closing.signal));
-    } catch {
+    } catch (error) {
+      this.whyNot = error as Error;
       this.tryLater();
     }
   }
@@ -62,12 +65,13 @@ export class LaneNode implements Coordinator {
     if (this.closing.signal.aborted) return connection.close();
     this.connection = connection;
     this.retryMs = RETRY_MS.first;
-    connection.onEnd = () => this.lose();
-    if (!connection.isOpen) this.lose(); // it ended before anybody listened
+    connection.onEnd = (error) => this.lose(error);
+    if (!connection.isOpen) this.lose(this.whyNot); // it ended before anybody listened
   }
 
-  private lose(): void {
+  private lose(error: Error | undefined): void {
     this.connection = undefined;
+    this.whyNot = error;
     this.tryLater();
   }
 

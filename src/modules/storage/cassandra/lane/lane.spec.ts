@@ -4,6 +4,7 @@ import { type Client, type Host, types } from 'cassandra-driver';
 import { MisbehavingNode, OPCODE } from '../../../../../test/harness/cassandra/misbehaving-node.js';
 import { eventually } from '../../../../../test/harness/cassandra/poll.js';
 import type { LocalDatacenterPolicy } from '../local-datacenter.js';
+import type { StorageError } from '../../storage-error.js';
 import { sessionStatements } from '../statements.js';
 import { Lane } from './lane.js';
 
@@ -108,10 +109,18 @@ describe('the nodes of a lane', () => {
   });
 
   it('open when each has refused', async () => {
-    for (const { node } of await hosts(2)) node.on(OPCODE.options, (_asked, by) => by.cut());
+    const [first, second] = (await hosts(2)) as [FakeHost, FakeHost];
+    first.node.on(OPCODE.options, (_asked, by) => void by.socket.end());
+    second.node.on(OPCODE.options, (asked, by) => by.sayError(asked, 0x1002, 'still starting'));
     await lane.open();
     expect(lane.connections).toBe(0);
-    await expect(get()).rejects.toMatchObject({ kind: 'unavailable' });
+    const failure: unknown = await get().catch((error: unknown) => error);
+    expect(failure).toMatchObject({ kind: 'unavailable', reason: 'no Cassandra node can be reached' });
+    expect((failure as StorageError).cause).toMatchObject({
+      message: [`${first.address}: the node closed the connection`, `${second.address}: still starting`]
+        .sort()
+        .join('; '),
+    });
   });
 
   it('are more when the driver finds one, and fewer when it removes one', async () => {

@@ -1,4 +1,5 @@
-import { type Client, type Host, types } from 'cassandra-driver';
+import { type Client, errors, type Host, types } from 'cassandra-driver';
+import { explain, fromDriverError } from '../cassandra-errors.js';
 import { DataPath } from '../data-path.js';
 import type { LocalDatacenterPolicy } from '../local-datacenter.js';
 import type { Execution } from './execution.js';
@@ -50,7 +51,9 @@ export class Lane extends DataPath {
   }
 
   run(execution: Execution): Promise<Buffer | undefined> {
-    return runOn(this.plan(execution.key), execution, performance.now() + this.options.timeoutMs);
+    const plan = this.plan(execution.key);
+    if (plan.length === 0) return Promise.reject(this.unreachable());
+    return runOn(plan, execution, performance.now() + this.options.timeoutMs);
   }
 
   get connections(): number {
@@ -89,6 +92,15 @@ export class Lane extends DataPath {
       if (node?.isOpen) open.push(node);
     }
     return open;
+  }
+
+  /** With what each node said: nobody else tells, as the driver may well have its connections. */
+  private unreachable(): Error {
+    const said = [...this.nodes.values()].map(({ address, whyNot }) => [
+      address,
+      new Error(whyNot ? explain(whyNot) : 'not connected yet'),
+    ]);
+    return fromDriverError(new errors.NoHostAvailableError(Object.fromEntries(said))) as Error;
   }
 
   private openNodes(): LaneNode[] {
