@@ -10,7 +10,7 @@ import { type Coordinator, runOn } from './session-operation.js';
 import { TimerWheel } from './timer-wheel.js';
 
 /** How late a deadline may be noticed, in ms. */
-const TICK_MS = 5;
+const TICK_MS = 10;
 
 export interface LaneOptions extends Omit<NodeOptions, 'address' | 'host' | 'port' | 'wheel'> {
   keyspace: string;
