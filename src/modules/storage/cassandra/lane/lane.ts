@@ -51,9 +51,7 @@ export class Lane extends DataPath {
   }
 
   run(execution: Execution): Promise<Buffer | undefined> {
-    const plan = this.plan(execution.key);
-    if (plan.length === 0) return Promise.reject(this.unreachable());
-    return runOn(plan, execution, performance.now() + this.options.timeoutMs);
+    return runOn(this.plan(execution.key), execution, performance.now() + this.options.timeoutMs);
   }
 
   get connections(): number {
@@ -70,18 +68,17 @@ export class Lane extends DataPath {
     this.nodes.clear();
   }
 
-  /** The replicas of a key first, each of them in its turn: they need not ask another for the row. */
-  private plan(key: Buffer): Coordinator[] {
+  /**
+   * The replicas of a key first, each of them in its turn, as they need not ask another for the row. The others are looked
+   * for only when no replica would do.
+   */
+  private *plan(key: Buffer): Generator<Coordinator> {
     const turn = this.turn++;
-    const plan: LaneNode[] = [];
-    pushInTurn(plan, this.openReplicas(key), turn);
-    if (plan.length < this.nodes.size)
-      pushInTurn(
-        plan,
-        this.openNodes().filter((node) => !plan.includes(node)),
-        turn,
-      );
-    return plan;
+    const replicas = this.openReplicas(key);
+    for (let i = 0; i < replicas.length; i++) yield replicas[(turn + i) % replicas.length] as LaneNode;
+    const others = this.openNodes().filter((node) => !replicas.includes(node));
+    for (let i = 0; i < others.length; i++) yield others[(turn + i) % others.length] as LaneNode;
+    if (replicas.length + others.length === 0) throw this.unreachable();
   }
 
   /** Of our datacenter alone, before they take turns: whoever comes after those of another would have theirs as well. */
@@ -121,9 +118,4 @@ export class Lane extends DataPath {
     this.nodes.get(address)?.close();
     this.nodes.delete(address);
   }
-}
-
-/** All of them, beginning with the one whose turn it is. */
-function pushInTurn(plan: LaneNode[], nodes: readonly LaneNode[], turn: number): void {
-  for (let i = 0; i < nodes.length; i++) plan.push(nodes[(turn + i) % nodes.length] as LaneNode);
 }

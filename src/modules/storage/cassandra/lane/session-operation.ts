@@ -27,21 +27,21 @@ const OF_THE_COORDINATOR = new Set<number>([
  * did what it never answered. Rejects with a StorageError, or with what is our own fault.
  */
 export function runOn(
-  coordinators: readonly Coordinator[],
+  coordinators: Iterable<Coordinator>,
   execution: Execution,
   deadline: number,
 ): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    new SessionOperation(coordinators, execution, deadline, resolve, reject).next();
+    new SessionOperation(coordinators[Symbol.iterator](), execution, deadline, resolve, reject).next();
   });
 }
 
 class SessionOperation implements Attempt {
-  private asked = 0;
+  private asked: Coordinator | undefined;
   private refusals: Record<string, Error> | undefined;
 
   constructor(
-    private readonly coordinators: readonly Coordinator[],
+    private readonly coordinators: Iterator<Coordinator, unknown>,
     private readonly execution: Execution,
     private readonly deadline: number,
     readonly answered: (value: Buffer | undefined) => void,
@@ -49,15 +49,15 @@ class SessionOperation implements Attempt {
   ) {}
 
   next(): void {
-    const coordinator = this.coordinators[this.asked++];
-    if (coordinator) coordinator.execute(this.execution, this.deadline, this);
-    else this.reject(fromDriverError(new errors.NoHostAvailableError(this.refusals ?? {})));
+    const { value, done } = this.coordinators.next();
+    if (done) return this.reject(fromDriverError(new errors.NoHostAvailableError(this.refusals ?? {})));
+    this.asked = value;
+    value.execute(this.execution, this.deadline, this);
   }
 
   failed(error: Error): void {
     if (!isOfTheCoordinator(error)) return this.reject(fromDriverError(error));
-    const { address } = this.coordinators[this.asked - 1] as Coordinator;
-    (this.refusals ??= {})[address] = error;
+    (this.refusals ??= {})[(this.asked as Coordinator).address] = error;
     this.next();
   }
 }
