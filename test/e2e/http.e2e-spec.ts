@@ -255,6 +255,21 @@ describe('a value that is too large', () => {
     connection.destroy();
   });
 
+  it.each<Record<string, string>>([
+    { 'Content-Length': String(MAX_VALUE_BYTES + 1) },
+    { 'Content-Length': String(MAX_VALUE_BYTES + 1), Expect: '100-continue' },
+    { 'Transfer-Encoding': 'chunked' },
+  ])('ends its connection, and says so: %p', async (headers) => {
+    const connection = await open();
+    connection.send(requestBytes({ method: 'POST', target, headers }));
+    if ('Transfer-Encoding' in headers) connection.send(chunk(Buffer.alloc(MAX_VALUE_BYTES + 1)));
+    const answer = await connection.answer();
+    expect(told(answer)).toEqual(refused);
+    expect(answer.headers.connection).toBe('close');
+    await connection.untilEnded();
+    connection.destroy();
+  });
+
   it('is refused while its chunks still come', async () => {
     const connection = await open();
     const headers = { 'Transfer-Encoding': 'chunked' };
