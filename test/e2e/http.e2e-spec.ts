@@ -229,6 +229,15 @@ describe('a value', () => {
     connection.destroy();
   });
 
+  it('is asked for with 100 of no client of HTTP/1.0', async () => {
+    const connection = await open();
+    connection.send(
+      `PUT ${BASE}old-client HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nvalue`,
+    );
+    expect((await connection.answer()).status).toBe(201);
+    connection.destroy();
+  });
+
   it('is stored whatever else the client expects', async () => {
     expect((await post('expecting', 'x', { Expect: 'the-moon' })).status).toBe(201);
     expect(told(await get('expecting'))).toEqual(value('x'));

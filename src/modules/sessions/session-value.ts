@@ -35,8 +35,8 @@ export class ValueReader {
     const { request, response } = exchange;
     const declared = declaredBytes(request);
     if (declared > this.maxBytes) return Promise.reject(this.tooLarge(exchange));
-    // Who asks before he sends (RFC 9110 section 10.1.1) is told to go on only if his value will be read.
-    if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
+    // Told to go on only if his value will be read.
+    if (asksToContinue(request)) response.writeContinue();
     return new Promise((resolve, reject) => {
       const value = new GrowingValue(declared || this.maxBytes);
       const stop = (problem: Problem): void => {
@@ -137,6 +137,11 @@ export function cutBody(socket: Socket, problem: Problem): boolean {
 
 function declaredBytes({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
+}
+
+/** Who asks before he sends (RFC 9110 section 10.1.1); who speaks HTTP/1.0 would take the 100 for his answer. */
+function asksToContinue({ httpVersion, headers }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
 }
 
 function tooMany(exchange: SessionExchange): Problem {
