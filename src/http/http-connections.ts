@@ -24,7 +24,17 @@ export class HttpConnection {
     this.requestsInFlight++;
     response.on('close', this.answered);
     if (!before || before.closed) start();
-    else before.once('close', start);
+    else before.once('close', () => this.takeTurn(response, start));
+  }
+
+  /**
+   * After the last answer of a connection nothing more is done for its client (RFC 9112 section 9.6). Node closes only the
+   * response that has the socket; those that wait behind it would count as in flight for ever.
+   */
+  private takeTurn(response: ServerResponse, start: () => void): void {
+    if (response.closed) return;
+    if (this.socket.writable) start();
+    else if (!response.socket) process.nextTick(() => response.emit('close'));
   }
 }
 

@@ -1,7 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createCertificates } from '../harness/certificates.js';
 import { KaskProcess } from '../harness/kask.js';
-import { untilInFlight } from '../harness/metrics.js';
+import { metric, untilInFlight } from '../harness/metrics.js';
 import {
   chunk,
   exchange,
@@ -11,6 +12,7 @@ import {
   type RawRequest,
   requestBytes,
 } from '../harness/raw-http.js';
+import { requestCounts } from '../harness/request-counts.js';
 
 jest.setTimeout(60_000);
 
@@ -227,6 +229,15 @@ describe('a value', () => {
     connection.destroy();
   });
 
+  it('is asked for with 100 of no client of HTTP/1.0', async () => {
+    const connection = await open();
+    connection.send(
+      `PUT ${BASE}old-client HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nvalue`,
+    );
+    expect((await connection.answer()).status).toBe(201);
+    connection.destroy();
+  });
+
   it('is stored whatever else the client expects', async () => {
     expect((await post('expecting', 'x', { Expect: 'the-moon' })).status).toBe(201);
     expect(told(await get('expecting'))).toEqual(value('x'));
@@ -250,6 +261,21 @@ describe('a value that is too large', () => {
     const headers = { 'Content-Length': String(MAX_VALUE_BYTES + 1) };
     connection.send(requestBytes({ method: 'POST', target, headers }));
     expect(told(await connection.answer())).toEqual(refused);
+    connection.destroy();
+  });
+
+  it.each<Record<string, string>>([
+    { 'Content-Length': String(MAX_VALUE_BYTES + 1) },
+    { 'Content-Length': String(MAX_VALUE_BYTES + 1), Expect: '100-continue' },
+    { 'Transfer-Encoding': 'chunked' },
+  ])('ends its connection, and says so: %p', async (headers) => {
+    const connection = await open();
+    connection.send(requestBytes({ method: 'POST', target, headers }));
+    if ('Transfer-Encoding' in headers) connection.send(chunk(Buffer.alloc(MAX_VALUE_BYTES + 1)));
+    const answer = await connection.answer();
+    expect(told(answer)).toEqual(refused);
+    expect(answer.headers.connection).toBe('close');
+    await connection.untilEnded();
     connection.destroy();
   });
 
@@ -384,6 +410,47 @@ describe('a connection', () => {
     expect(answers[1]?.body.toString()).toBe('first');
     expect(answers[4]?.body.toString()).toBe('b'.repeat(100_000));
     connection.destroy();
+  });
+
+  it('does nothing for what is pipelined behind its last answer', async () => {
+    const connection = await open();
+    const target = `${BASE}behind-the-last`;
+    connection.send(
+      Buffer.concat([
+        requestBytes({
+          method: 'POST',
+          target,
+          body: LAST_CHUNK,
+          headers: { 'Transfer-Encoding': 'gzip, chunked' },
+        }),
+        requestBytes({ method: 'POST', target, body: 'not stored' }),
+        requestBytes({ target }),
+        requestBytes({ target: '/healthz' }),
+      ]),
+    );
+    const answer = await connection.answer();
+    expect([answer.status, answer.headers.connection]).toEqual([400, 'close']);
+    await connection.untilEnded();
+    expect(connection.rest).toBe('');
+    await untilInFlight(kask, 0);
+    expect((await get('behind-the-last')).status).toBe(404);
+  });
+
+  it('leaves nothing in flight when its client dies with requests pipelined', async () => {
+    const target = `${BASE}large-answer`;
+    await post('large-answer', Buffer.alloc(MAX_VALUE_BYTES));
+    const answered = async (): Promise<number> => {
+      const counts = await requestCounts(kask);
+      return (counts['GET 200'] ?? 0) + (counts['GET 499'] ?? 0);
+    };
+    const before = await answered();
+    const connection = await open();
+    connection.pause();
+    connection.send(Buffer.concat(new Array<Buffer>(20).fill(requestBytes({ target }))));
+    while ((await metric(kask, 'kask_http_requests_in_flight')) < 3) await sleep(20);
+    connection.reset();
+    await untilInFlight(kask, 0);
+    expect((await answered()) - before).toBe(20);
   });
 });
 

@@ -95,6 +95,11 @@ export class RawConnection {
     this.socket.end();
   }
 
+  /** Reads nothing any more. */
+  pause(): void {
+    this.socket.pause();
+  }
+
   /** As a client that dies does it. */
   reset(): void {
     this.socket.resetAndDestroy();

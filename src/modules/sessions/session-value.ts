@@ -34,9 +34,9 @@ export class ValueReader {
   read(exchange: SessionExchange): Promise<Buffer> {
     const { request, response } = exchange;
     const declared = declaredBytes(request);
-    if (declared > this.maxBytes) return Promise.reject(this.tooLarge(request));
-    // Who asks before he sends (RFC 9110 section 10.1.1) is told to go on only if his value will be read.
-    if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
+    if (declared > this.maxBytes) return Promise.reject(this.tooLarge(exchange));
+    // Told to go on only if his value will be read.
+    if (asksToContinue(request)) response.writeContinue();
     return new Promise((resolve, reject) => {
       const value = new GrowingValue(declared || this.maxBytes);
       const stop = (problem: Problem): void => {
@@ -45,9 +45,9 @@ export class ValueReader {
         reject(problem);
       };
       request.on('data', (chunk: Buffer) => {
-        if (value.size + chunk.length > this.maxBytes) stop(this.tooLarge(request));
+        if (value.size + chunk.length > this.maxBytes) stop(this.tooLarge(exchange));
         else if (this.hold(exchange, value.size + chunk.length)) value.add(chunk);
-        else stop(tooMany(request));
+        else stop(tooMany(exchange));
       });
       request.on('end', () => resolve(value.bytes()));
       // A connection that is cut before the end of the body: nothing may be stored.
@@ -86,8 +86,8 @@ export class ValueReader {
     return true;
   }
 
-  private tooLarge(request: IncomingMessage): Problem {
-    closeLingering(request);
+  private tooLarge(exchange: SessionExchange): Problem {
+    closeLingering(exchange);
     return new Problem('too_large', `The value is larger than ${this.maxBytes} bytes`);
   }
 }
@@ -139,8 +139,13 @@ function declaredBytes({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
 }
 
-function tooMany(body: IncomingMessage): Problem {
-  closeLingering(body);
+/** Who asks before he sends (RFC 9110 section 10.1.1); who speaks HTTP/1.0 would take the 100 for his answer. */
+function asksToContinue({ httpVersion, headers }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
+}
+
+function tooMany(exchange: SessionExchange): Problem {
+  closeLingering(exchange);
   return new Problem('unavailable', 'Too many large values are on their way', { 'retry-after': '1' });
 }
 
@@ -148,7 +153,8 @@ function tooMany(body: IncomingMessage): Problem {
  * RFC 9112 section 9.6: after an answer with `Connection: close` only the sending side is closed, and the rest of the
  * body is read and dropped, for a while.
  */
-function closeLingering(body: IncomingMessage): void {
+function closeLingering({ request: body, response }: SessionExchange): void {
+  response.shouldKeepAlive = false;
   const { socket } = body;
   const closeBoth = socket.destroySoon.bind(socket);
   // What Node calls when such an answer is written.
