@@ -1,8 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
+/** Who sends more than this without waiting for answers is cut off: each takes memory, also while the storage hangs. */
+const MAX_IN_FLIGHT = 1_000;
+
 /** A client's connection, for as long as it is open. */
-export class HttpConnection {
+class HttpConnection {
   requestsInFlight = 0;
   /** Of `performance.now()`, in ms. */
   idleSince = performance.now();
@@ -23,6 +26,7 @@ export class HttpConnection {
     this.latest = response;
     this.requestsInFlight++;
     response.on('close', this.answered);
+    if (this.requestsInFlight > MAX_IN_FLIGHT) this.socket.destroy();
     if (!before || before.closed) start();
     else before.once('close', () => this.takeTurn(response, start));
   }

@@ -61,6 +61,8 @@ export class SessionRequests {
     try {
       await this.admit(exchange)(exchange);
     } catch (error) {
+      // Half an answer cannot be taken back: the client must not take it for a whole one.
+      if (exchange.response.headersSent) return void exchange.response.destroy();
       const problem = toProblem(error);
       exchange.failure = whatFailed(error, problem);
       exchange.answerProblem(problem);

@@ -31,9 +31,10 @@ export class Draft {
       this.put(session, encodeRecord(value, expiresAt, entryAt));
       return;
     }
+    const record = encodeRecord(value, expiresAt); // before anything is drafted, as it may be more than memory has
     if (before) this.removeEntries(session, before);
     if (expiresAt !== NEVER) this.putEntry(session, expiresAt);
-    this.put(session, encodeRecord(value, expiresAt));
+    this.put(session, record);
   }
 
   delete(session: Buffer): void {
