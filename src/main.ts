@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2
+#!/usr/bin/env -S node --max-semi-space-size=4
 // The flag keeps small what V8 takes for new objects; docs/operations.md has the figures, and how to override it.
 import 'reflect-metadata';
 import type { Logger } from 'pino';
