@@ -4,6 +4,7 @@ import { eventually } from '../harness/cassandra/poll.js';
 import { KaskProcess } from '../harness/kask.js';
 import { metric } from '../harness/metrics.js';
 import { untilReady } from '../harness/readiness.js';
+import { requestCounts, tally } from '../harness/request-counts.js';
 import { drawStep, type Fault, Faults } from './faults.js';
 import { Findings } from './findings.js';
 import { Random } from './random.js';
@@ -20,6 +21,7 @@ const WARM_UP_MS = 5_000;
 const CALM_MS = { from: 500, to: 6_000 };
 /** Until everything is as it was before, in ms. */
 const REST_MS = 30_000;
+const COUNTED_MS = 2_000;
 /** More than before the faults is a leak, in MiB; less is what the collector leaves behind. */
 const MORE_MEMORY_MIB = 80;
 
@@ -103,7 +105,7 @@ export class EnduranceRun {
     const { findings, before, after } = this;
     const faults = [...this.faults.done].map(([kind, times]) => `${kind} ${times} times`);
     return [
-      `${this.options.dataPath}, seed ${this.options.seed}: ${findings.requests} requests, the longest ${Math.round(findings.longestMs)} ms`,
+      `${this.options.dataPath}, seed ${this.options.seed}: ${findings.asked.length} requests, the longest ${Math.round(findings.longestMs)} ms`,
       `nodes: ${faults.join(', ')}`,
       ...findings.answers(),
       ...this.reasons(),
@@ -128,6 +130,7 @@ export class EnduranceRun {
     await Promise.all(running);
     await this.checkRest();
     await Promise.all(this.clients.map((client) => client.readAll()));
+    await this.checkCounts();
     this.checkLog();
   }
 
@@ -144,6 +147,16 @@ export class EnduranceRun {
     await eventually(check, REST_MS).catch((error: Error) =>
       this.findings.violation(`after the load: ${error.message}`),
     );
+  }
+
+  /** What the service counted is what its clients saw; it counts once an answer has left. */
+  private async checkCounts(): Promise<void> {
+    const seen = JSON.stringify(tally(this.findings.asked));
+    const check = async (): Promise<void> => {
+      const counted = JSON.stringify(await requestCounts(this.kask));
+      if (counted !== seen) throw new Error(`clients saw ${seen}, and the service counted ${counted}`);
+    };
+    await eventually(check, COUNTED_MS).catch((error: Error) => this.findings.violation(error.message));
   }
 
   private checkLog(): void {

@@ -18,8 +18,11 @@ export interface ClientOptions {
   limitMs: number;
 }
 
-/** Besides success: what the contract has for a storage that is away. */
-const STORAGE_AWAY = [503, 504];
+/** Besides success: what the contract has for a storage that is away, by the ends of their problem types. */
+const STORAGE_AWAY = new Map([
+  [503, 'unavailable'],
+  [504, 'timeout'],
+]);
 
 /** One client with sessions of its own, which it reads, writes and deletes one after the other. */
 export class SessionClient {
@@ -99,15 +102,17 @@ export class SessionClient {
   private async ask(method: string, key: string, expected: number[], body?: Buffer): Promise<Answer> {
     const awayBefore = this.findings.nodesAway;
     const answer = await send(method, this.options.url(key), this.agent, body);
-    this.findings.count(Math.max(awayBefore, this.findings.nodesAway), answer.status, answer.ms);
+    this.findings.count(Math.max(awayBefore, this.findings.nodesAway), method, answer);
     for (const wrong of this.faultsOf(answer, expected))
       this.findings.violation(`${method} ${key}: ${wrong} after ${Math.round(answer.ms)} ms`);
     return answer;
   }
 
-  private *faultsOf({ status, headers, ms, error }: Answer, expected: number[]): Iterable<string> {
+  private *faultsOf({ status, headers, body, ms, error }: Answer, expected: number[]): Iterable<string> {
+    const problem = STORAGE_AWAY.get(status);
     if (error) yield error.message;
-    else if (![...expected, ...STORAGE_AWAY].includes(status)) yield `answered ${status}`;
+    else if (problem ? !body.includes(`/errors/${problem}"`) : !expected.includes(status))
+      yield `answered ${status} with ${body.length} bytes`;
     if (status === 503 && headers['retry-after'] === undefined) yield '503 without Retry-After';
     if (ms > this.options.limitMs) yield 'ended too late';
   }
