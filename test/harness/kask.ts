@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { Guardian } from './guardian.js';
+import { REPOSITORY } from './repository.js';
 
-const MAIN = path.resolve(__dirname, '../../dist/main.js');
+const MAIN = path.join(REPOSITORY, 'dist/main.js');
 
 export type LogLine = Record<string, unknown> & { msg: string; level: string };
 
@@ -88,6 +89,10 @@ export class KaskProcess {
     return this.child.pid as number;
   }
 
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** The URL of a key, percent-encoded as MediaWiki's client does it. */
   url(key: string): string {
     return this.origin + this.path(key);
@@ -108,7 +113,7 @@ export class KaskProcess {
     while (Date.now() < end) {
       const found = this.logs().find(matches);
       if (found) return found;
-      if (this.child.exitCode !== null || this.child.signalCode !== null) break;
+      if (!this.isRunning) break;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     throw new Error(`the expected log line did not come:\n${this.stdout}${this.stderr}`);

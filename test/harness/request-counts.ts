@@ -9,7 +9,9 @@ export async function requestCounts(kask: KaskProcess): Promise<Record<string, n
 
 /** The same of a list of such requests. */
 export function tally(requests: string[]): Record<string, number> {
-  return sorted(requests.map((request) => [request, requests.filter((other) => other === request).length]));
+  const counts = new Map<string, number>();
+  for (const request of requests) counts.set(request, (counts.get(request) ?? 0) + 1);
+  return sorted([...counts]);
 }
 
 function requestOf(labels: string): string {
