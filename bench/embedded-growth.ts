@@ -2,11 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PinoLogger } from 'nestjs-pino';
-import { Registry } from 'prom-client';
-import { Settings } from '../src/config/settings.js';
-import { Metrics } from '../src/modules/metrics/metrics.js';
-import { EmbeddedSessionStore } from '../src/modules/storage/embedded/embedded-session-store.js';
+import { key, openStore } from './embedded-store.js';
 
 // What an operation of the embedded store costs as the store grows: for each, µs of wall time and of CPU time. The CPU
 // time is of all threads, the kernel's work included, and depends less on who else uses the disk.
@@ -23,18 +19,12 @@ const FILLED_AT_ONCE = 1_000;
 const bytes = randomBytes(1024 * 1024);
 
 const directory = mkdtempSync(path.join(process.argv[2] ?? tmpdir(), 'kask-growth-'));
-const store = openStore();
+const store = openStore(directory);
 try {
   await measure();
 } finally {
   await store.onApplicationShutdown();
   rmSync(directory, { recursive: true });
-}
-
-function openStore(): EmbeddedSessionStore {
-  const settings = Object.assign(new Settings(), { embedded: { path: directory } });
-  const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
-  return new EmbeddedSessionStore(settings, new Metrics(new Registry()), logger);
 }
 
 async function measure(): Promise<void> {
@@ -79,12 +69,6 @@ function write(session: string): Promise<void> {
   const length = 1024 + Math.floor(Math.random() * 1025);
   const offset = Math.floor(Math.random() * (bytes.length - length));
   return store.set(session, bytes.subarray(offset, offset + length), DAY);
-}
-
-/** Scattered, as session keys are: keys that come in order would leave the pages of the tree half empty. */
-function key(number: number): string {
-  const scattered = Math.imul(number, 0x9e3779b1) >>> 0;
-  return `wiki:MWSession:${scattered.toString(16).padStart(8, '0').repeat(4)}`;
 }
 
 function print(...cells: (string | number)[]): void {

@@ -3,11 +3,7 @@ import { constants, fdatasync, mkdtempSync, openSync, rmSync, writeSync } from '
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { PinoLogger } from 'nestjs-pino';
-import { Registry } from 'prom-client';
-import { Settings } from '../src/config/settings.js';
-import { Metrics } from '../src/modules/metrics/metrics.js';
-import { EmbeddedSessionStore } from '../src/modules/storage/embedded/embedded-session-store.js';
+import { key, openStore } from './embedded-store.js';
 
 // Durable writes a second of the embedded store, from few writers to many, beside what the disk allows in the same
 // seconds; and reads. Each writer waits for its write before the next.
@@ -71,12 +67,6 @@ async function measure(sessions: number, disk: Disk): Promise<void> {
   const [reads] = await perSecond({ atOnce: 1, operation: read });
   print('reads/s', reads.rate);
   await store.onApplicationShutdown();
-}
-
-function openStore(at: string): EmbeddedSessionStore {
-  const settings = Object.assign(new Settings(), { embedded: { path: at } });
-  const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
-  return new EmbeddedSessionStore(settings, new Metrics(new Registry()), logger);
 }
 
 async function fill(sessions: number, write: (session: string) => Promise<void>): Promise<void> {
@@ -157,12 +147,6 @@ async function repeat({ atOnce, operation }: Work, end: number): Promise<number>
 function someValue(): Buffer {
   const offset = Math.floor(Math.random() * (bytes.length - VALUE_BYTES));
   return bytes.subarray(offset, offset + VALUE_BYTES);
-}
-
-/** Scattered, as session keys are: keys that come in order would leave the pages of the tree half empty. */
-function key(number: number): string {
-  const scattered = Math.imul(number, 0x9e3779b1) >>> 0;
-  return `wiki:MWSession:${scattered.toString(16).padStart(8, '0').repeat(4)}`;
 }
 
 function percent(share: number): string {

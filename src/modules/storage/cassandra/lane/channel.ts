@@ -64,7 +64,7 @@ export class Channel {
   readonly outbox: Outbox;
   /** Called once, when the connection has ended. */
   onEnd: ((error: Error) => void) | undefined;
-  /** Set by whoever looks after silent connections. */
+  /** Whether anything came since it was last reset, by whoever looks after silent connections. */
   hasReceived = false;
   private readonly streams: Stream[] = [];
   private readonly free: Stream[] = [];
