@@ -9,13 +9,19 @@ export interface SystemCall {
   text: string;
 }
 
-/** A command to start a service under, which writes its system calls of these names to a file. */
-export function tracing(calls: string[], file: string): string[] {
+/**
+ * A command to start a service under, which writes its system calls of these names to a file, and makes those of some
+ * names last longer, by microseconds.
+ */
+export function tracing(calls: string[], file: string, delays: Record<string, number> = {}): string[] {
   if (spawnSync('strace', ['-o', '/dev/null', 'true']).status !== 0)
     throw new MissingPrerequisite(
       'strace is needed to see when data reaches the disk (apt-get install strace), and it must be allowed to trace',
     );
-  return ['strace', '-f', '-y', '-s', '32', '-o', file, '-e', `trace=${calls.join(',')}`];
+  const delayed = Object.entries(delays).flatMap(([call, us]) => ['-e', `inject=${call}:delay_exit=${us}`]);
+  // Other calls are not stopped at: the service is nearly as quick as without.
+  const traced = ['--seccomp-bpf', '-e', `trace=${calls.join(',')}`];
+  return ['strace', '-f', '-y', '-s', '32', '-o', file, ...traced, ...delayed];
 }
 
 /** What was traced, in order. A call that another thread's interrupts is printed in two parts; it ends with the second. */
