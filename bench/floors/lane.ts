@@ -19,7 +19,7 @@ const lane = new Lane(client, coordinators, {
   ...laneOptions(settings),
   statements: sessionStatements(keyspace, settings.table),
   keyspace,
-  timeoutMs: settings.query_timeout_ms,
+  timeoutMs: 2_500,
 });
 await lane.open();
 const timestamps = new Timestamps();

@@ -224,6 +224,7 @@ describe('whole numbers', () => {
     ['listen_port', '0', '65535', '-1', '65536'],
     ['default_ttl', '0', '630720000', '-1', '630720001'],
     ['max_value_bytes', '1', '104857600', '0', '104857601'],
+    ['request_timeout_ms', '100', '600000', '99', '600001'],
     ['shutdown_delay_ms', '0', '600000', '-1', '600001'],
     ['shutdown_timeout_ms', '0', '600000', '-1', '600001'],
     ['cassandra.port', '1', '65535', '0', '65536'],
@@ -365,25 +366,31 @@ describe('other settings', () => {
   });
 });
 
-describe('a query that may outlast a shutdown', () => {
+describe('a request that may outlast a shutdown', () => {
   it.each([
-    ['cassandra: {query_timeout_ms: 20000}', 'cassandra.query_timeout_ms: 20000', '20000'],
-    ['shutdown_timeout_ms: 0', 'cassandra.query_timeout_ms: 12000', '0'],
+    ['request_timeout_ms: 20000\ncassandra: {query_timeout_ms: 20001}', 'request_timeout_ms: 20000', '20000'],
+    ['shutdown_timeout_ms: 2000', 'request_timeout_ms: 2500', '2000'],
+    [
+      'shutdown_timeout_ms: 1000\ncassandra: {query_timeout_ms: 2000}',
+      'cassandra.query_timeout_ms: 2000',
+      '1000',
+    ],
   ])('is a warning: %s', (yaml, query, patience) => {
     expect(warnings(yaml)).toEqual([
-      `${query} is not less than shutdown_timeout_ms, ${patience}: a shutdown may cut requests that wait for Cassandra`,
+      `${query} is not less than shutdown_timeout_ms, ${patience}: a shutdown may cut requests that wait for the storage`,
     ]);
   });
 
   it('is named by its variable', () => {
-    expect(warnings('', { KASK_CASSANDRA_QUERY_TIMEOUT_MS: '30000' })).toEqual([
-      expect.stringMatching(/^KASK_CASSANDRA_QUERY_TIMEOUT_MS: 30000 is not less /),
-    ]);
+    expect(
+      warnings('', { KASK_REQUEST_TIMEOUT_MS: '30000', KASK_CASSANDRA_QUERY_TIMEOUT_MS: '20000' }),
+    ).toEqual([expect.stringMatching(/^KASK_CASSANDRA_QUERY_TIMEOUT_MS: 20000 is not less /)]);
   });
 
   it.each([
-    'cassandra: {query_timeout_ms: 19999}',
-    'storage: embedded\nembedded: {path: /tmp}\ncassandra: {query_timeout_ms: 20000}',
+    'cassandra: {query_timeout_ms: 600000}',
+    'request_timeout_ms: 20000\ncassandra: {query_timeout_ms: 19999}',
+    'storage: embedded\nembedded: {path: /tmp}\nshutdown_timeout_ms: 2501\ncassandra: {query_timeout_ms: 1}',
   ])('is none here: %s', (yaml) => {
     expect(warnings(yaml)).toEqual([]);
   });

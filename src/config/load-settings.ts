@@ -74,12 +74,14 @@ function isWritten(path: string, written: Map<string, Written>): boolean {
 }
 
 function checkTimes(settings: Settings, written: Map<string, Written>, warnings: string[]): void {
-  const { storage, cassandra, shutdown_timeout_ms: patience } = settings;
-  const wait = cassandra.query_timeout_ms;
-  const where = written.get('cassandra.query_timeout_ms')?.where ?? 'cassandra.query_timeout_ms';
-  if (storage === 'cassandra' && wait >= patience)
+  const { storage, cassandra, request_timeout_ms, shutdown_timeout_ms: patience } = settings;
+  const { query_timeout_ms } = cassandra;
+  const isQuery = storage === 'cassandra' && query_timeout_ms < request_timeout_ms;
+  const setting = isQuery ? 'cassandra.query_timeout_ms' : 'request_timeout_ms';
+  const wait = isQuery ? query_timeout_ms : request_timeout_ms;
+  if (wait >= patience)
     warnings.push(
-      `${where}: ${wait} is not less than shutdown_timeout_ms, ${patience}: a shutdown may cut requests that wait for Cassandra`,
+      `${written.get(setting)?.where ?? setting}: ${wait} is not less than shutdown_timeout_ms, ${patience}: a shutdown may cut requests that wait for the storage`,
     );
 }
 

@@ -127,6 +127,9 @@ export class Settings {
   @WholeNumber({ min: 1, max: 104857600, unit: 'bytes' })
   max_value_bytes = 8388608;
 
+  @WholeNumber(milliseconds(100))
+  request_timeout_ms = 2500;
+
   @WholeNumber(milliseconds(0))
   shutdown_delay_ms = 5000;
 

@@ -5,8 +5,10 @@ import { Client, type Host } from 'cassandra-driver';
 import { type CassandraSettings, Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { StorageError } from '../storage-error.js';
+import { storageTimeoutMs } from '../storage-timeout.js';
 import { clientOptions, laneOptions } from './cassandra-client-options.js';
 import { explain } from './cassandra-errors.js';
+import { type CassandraCounters, exposeCassandra } from './cassandra-metrics.js';
 import type { DataPath } from './data-path.js';
 import { DriverPath } from './driver-path.js';
 import type { Execution } from './lane/execution.js';
@@ -28,6 +30,9 @@ const PATIENCE_MS = 1_000;
 @Injectable()
 export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private readonly settings: CassandraSettings;
+  /** For all that is done for one request, in ms. */
+  private readonly timeoutMs: number;
+  private readonly counters: CassandraCounters;
   private readonly stopped = new AbortController();
   private client: Client | undefined;
   private path: DataPath | undefined;
@@ -39,7 +44,12 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     private readonly logger: PinoLogger,
   ) {
     this.settings = settings.cassandra;
-    this.exposeDriverState(metrics);
+    this.timeoutMs = storageTimeoutMs(settings);
+    this.counters = exposeCassandra(
+      metrics,
+      () => this.client,
+      () => this.path,
+    );
   }
 
   /** Waits a moment for the first attempt, so that a cluster that is there is served from at once. */
@@ -117,14 +127,18 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async openPath(client: Client, coordinators: LocalDatacenterPolicy): Promise<DataPath> {
-    const { keyspace, table, query_timeout_ms, data_path } = this.settings;
+    const { keyspace, table, data_path } = this.settings;
+    const { timeoutMs, counters } = this;
     const statements = sessionStatements(keyspace, table);
-    if (data_path === 'driver') return new DriverPath(client, statements, query_timeout_ms);
+    if (data_path === 'driver') return new DriverPath(client, statements, timeoutMs);
     const lane = new Lane(client, coordinators, {
       ...laneOptions(this.settings),
       statements,
       keyspace,
-      timeoutMs: query_timeout_ms,
+      timeoutMs,
+      onHedge: (operation) => counters.hedges.inc({ operation }),
+      onNextTry: () => counters.nextTries.inc(),
+      onStanding: (node, isAside, why) => this.tellStanding(node, isAside, why),
     });
     await lane.open();
     return lane;
@@ -139,6 +153,12 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
       });
     }
     this.logger.info({ msg: 'connected to Cassandra', datacenter, nodes: hosts.map((host) => host.address) });
+  }
+
+  private tellStanding(node: string, isAside: boolean, reason: string): void {
+    if (!isAside) return this.logger.info({ msg: 'Cassandra node is asked again', node, reason });
+    this.counters.putAside.inc();
+    this.logger.warn({ msg: 'Cassandra node is put aside: others are asked before it', node, reason });
   }
 
   private watch(client: Client): void {
@@ -159,33 +179,6 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     this.client = this.path = undefined;
     this.away = notConnected('no node is up');
     void endBoth(client, path);
-  }
-
-  private exposeDriverState(metrics: Metrics): void {
-    const state = () => this.client?.getState();
-    const connections = () => state()?.getConnectedHosts() ?? [];
-    metrics.gauge(
-      'kask_cassandra_hosts',
-      'Cassandra nodes that the driver knows',
-      () => this.client?.hosts.length ?? 0,
-    );
-    metrics.gauge(
-      'kask_cassandra_hosts_up',
-      'Cassandra nodes that the driver believes up',
-      () => (this.client?.hosts.values() ?? []).filter((host) => host.isUp()).length,
-    );
-    metrics.gauge('kask_cassandra_connections', 'Open connections to Cassandra', () =>
-      connections().reduce(
-        (sum, host) => sum + (state()?.getOpenConnections(host) ?? 0),
-        this.path?.connections ?? 0,
-      ),
-    );
-    metrics.gauge('kask_cassandra_requests_in_flight', 'Requests that wait for an answer of Cassandra', () =>
-      connections().reduce(
-        (sum, host) => sum + (state()?.getInFlightQueries(host) ?? 0),
-        this.path?.requestsInFlight ?? 0,
-      ),
-    );
   }
 }
 

@@ -9,5 +9,8 @@ export abstract class DataPath {
   abstract readonly connections: number;
   abstract readonly requestsInFlight: number;
 
+  /** Nodes that are asked only where all others were; the driver has no such thing. */
+  abstract readonly nodesPutAside: number;
+
   abstract close(): void;
 }

@@ -1,5 +1,5 @@
 import type { Client } from 'cassandra-driver';
-import { StorageError } from '../storage-error.js';
+import { inTime } from '../storage-timeout.js';
 import { fromDriverError } from './cassandra-errors.js';
 import { DataPath } from './data-path.js';
 import type { Execution } from './lane/execution.js';
@@ -9,6 +9,7 @@ import type { SessionStatements } from './statements.js';
 export class DriverPath extends DataPath {
   readonly connections = 0;
   readonly requestsInFlight = 0;
+  readonly nodesPutAside = 0;
 
   constructor(
     private readonly client: Client,
@@ -18,12 +19,17 @@ export class DriverPath extends DataPath {
     super();
   }
 
+  /** The driver's own time limit is for each node that it asks and each statement that it prepares first. */
   async run({ statement, key, value, ttlSeconds, timestamp }: Execution): Promise<Buffer | undefined> {
     const { cql, consistency } = this.statements[statement];
     const parameters = value ? [key.toString(), value, ttlSeconds] : [key.toString()];
     const options = { consistency, timestamp, readTimeout: this.timeoutMs };
     try {
-      const result = await this.inTime(this.client.execute(cql, parameters, options));
+      const result = await inTime(
+        this.client.execute(cql, parameters, options),
+        this.timeoutMs,
+        'Cassandra did not answer in time',
+      );
       return (result.first()?.get('value') as Buffer | null | undefined) ?? undefined;
     } catch (error) {
       throw fromDriverError(error);
@@ -33,17 +39,5 @@ export class DriverPath extends DataPath {
   /** The client is closed by whoever opened it. */
   close(): void {
     return;
-  }
-
-  /** The driver's time limit is for each node that it asks and each statement that it prepares first. */
-  private async inTime<T>(answer: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(
-        () => reject(new StorageError('timeout', 'Cassandra did not answer in time')),
-        this.timeoutMs,
-      );
-    });
-    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
   }
 }

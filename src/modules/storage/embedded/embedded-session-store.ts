@@ -5,6 +5,7 @@ import { Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
+import { inTime, storageTimeoutMs } from '../storage-timeout.js';
 import { DiskRoom } from './disk-room.js';
 import type { Draft } from './draft.js';
 import { type Environment, openEnvironment } from './environment.js';
@@ -16,12 +17,15 @@ import { isExpired, NEVER, valueOf } from './record.js';
 /** EX_IOERR of sysexits.h. */
 const EXIT_BEYOND_USE = 74;
 
+const LATE = 'the disk of the embedded store did not take a write in time; it may still do so';
+
 /**
  * Sessions in an LMDB file: for one service process, from a laptop to a small wiki. Reads are of memory; writes are
  * committed in groups and resolve when they are on disk, so `kill -9` loses nothing that was answered.
  */
 @Injectable()
 export class EmbeddedSessionStore extends SessionStore implements OnApplicationShutdown {
+  private readonly timeoutMs: number;
   private readonly directory: string;
   private readonly environment: Environment;
   private readonly commits: GroupCommit;
@@ -33,6 +37,7 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     private readonly logger: PinoLogger,
   ) {
     super();
+    this.timeoutMs = storageTimeoutMs(settings);
     this.directory = path.resolve(settings.embedded.path);
     this.environment = openEnvironment(this.directory);
     this.commits = new GroupCommit(this.environment, new DiskRoom(this.environment, this.directory));
@@ -96,7 +101,7 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
 
   private async write(change: (draft: Draft, room: DiskRoom) => void): Promise<void> {
     try {
-      await this.commits.write(change);
+      await inTime(this.commits.write(change), this.timeoutMs, LATE);
     } catch (error) {
       throw this.failure('write', error);
     }

@@ -26,6 +26,8 @@ export interface Receiver {
   /** The frame is valid until this returns. */
   received(frame: Frame): void;
   failed(error: Error): void;
+  /** The node was put aside: nobody should wait for it alone. */
+  suspected?(): void;
 }
 
 export interface Reply {
@@ -122,7 +124,7 @@ export class Channel {
     if (!stream) return undefined;
     stream.isTaken = true;
     stream.receiver = receiver;
-    this.wheel.add(stream, deadline - performance.now());
+    this.wheel.add(stream, deadline);
     return stream.id;
   }
 
@@ -162,6 +164,11 @@ export class Channel {
       receiver?.failed(this.end);
     }
     this.onEnd?.(this.end);
+  }
+
+  /** Tells whoever waits that it may be in vain; the answers may come nevertheless. */
+  suspect(): void {
+    for (const { receiver } of this.streams) receiver?.suspected?.();
   }
 
   private nextStream(): Stream | undefined {

@@ -44,6 +44,8 @@ export interface Attempt {
   /** With what a read found. */
   answered(value: Buffer | undefined): void;
   failed(error: Error): void;
+  /** The node was put aside meanwhile. */
+  suspected?(): void;
 }
 
 /** A connection to one node for the three statements of a session. */
@@ -110,6 +112,11 @@ export class LaneConnection {
     this.channel.fail(new ConnectionLost('the connection was closed'));
   }
 
+  /** See Channel. */
+  suspect(): void {
+    this.channel.suspect();
+  }
+
   /** Sent once more where the node has forgotten the statement, as it may: what it keeps prepared is a cache. */
   sendPreparedAnew(sent: Sent): void {
     this.messages[sent.execution.statement] = undefined;
@@ -129,7 +136,7 @@ export class LaneConnection {
   private sendPrepared(sent: Sent): void {
     const { wheel } = this.options;
     const waiting = new Waiting(sent, this.channel);
-    wheel.add(waiting, sent.deadline - performance.now());
+    wheel.add(waiting, sent.deadline);
     const then = (next: () => void) => (): void => {
       if (!waiting.isOver) next();
       wheel.remove(waiting);
@@ -201,6 +208,10 @@ class Sent implements Receiver {
 
   failed(error: Error): void {
     this.attempt.failed(error);
+  }
+
+  suspected(): void {
+    this.attempt.suspected?.();
   }
 
   private done(reader: BodyReader): void {

@@ -3,9 +3,19 @@ import { ConnectionLost } from './channel.js';
 import type { Execution } from './execution.js';
 import { type Attempt, LaneConnection, type NodeOptions } from './lane-connection.js';
 import type { Coordinator } from './session-operation.js';
+import { Standing } from './standing.js';
+
+/** What a probe asks for: a row that nobody writes. A node that is well answers within so long, in ms. */
+const PROBE: Execution = { statement: 'get', key: Buffer.from('kask:probe'), timestamp: 0 };
+const PROBE_MS = 500;
 
 /** Between two attempts to connect to a node that the driver believes up, in ms. */
 const RETRY_MS = { first: 250, last: 2_000 };
+
+export interface LaneNodeOptions extends Omit<NodeOptions, 'address' | 'host' | 'port'> {
+  /** A node is put aside, or taken back. */
+  onStanding?: (address: string, isAside: boolean, why: string) => void;
+}
 
 /** A node of our datacenter and the connection to it, kept open for as long as the driver believes the node up. */
 export class LaneNode implements Coordinator {
@@ -17,12 +27,20 @@ export class LaneNode implements Coordinator {
   private retry: NodeJS.Timeout | undefined;
   private retryMs = RETRY_MS.first;
   private readonly closing = new AbortController();
+  private readonly standing = new Standing({
+    probe: () => this.probe(),
+    changed: (isAside, why) => this.changeStanding(isAside, why),
+  });
 
   constructor(
     private readonly host: Host,
-    private readonly options: Omit<NodeOptions, 'address' | 'host' | 'port'>,
+    private readonly options: LaneNodeOptions,
   ) {
     this.address = host.address;
+  }
+
+  get isAside(): boolean {
+    return this.standing.isAside;
   }
 
   get isOpen(): boolean {
@@ -38,6 +56,14 @@ export class LaneNode implements Coordinator {
     else attempt.failed(new ConnectionLost(`there is no connection to ${this.address}`));
   }
 
+  didWell(): void {
+    this.standing.didWell();
+  }
+
+  didWrong(why: string): void {
+    this.standing.didWrong(why);
+  }
+
   /** Resolves when one attempt has ended, however it did. */
   open(): Promise<void> {
     clearTimeout(this.retry);
@@ -48,7 +74,19 @@ export class LaneNode implements Coordinator {
   close(): void {
     this.closing.abort();
     clearTimeout(this.retry);
+    this.standing.close();
     this.connection?.close();
+  }
+
+  private probe(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.execute(PROBE, performance.now() + PROBE_MS, { answered: resolve, failed: reject });
+    });
+  }
+
+  private changeStanding(isAside: boolean, why: string): void {
+    this.options.onStanding?.(this.address, isAside, why);
+    if (isAside) this.connection?.suspect();
   }
 
   private async attempt(): Promise<void> {

@@ -9,6 +9,7 @@ import { sessionStatements } from '../statements.js';
 import { Lane } from './lane.js';
 
 const WAIT_MS = 20_000;
+const TIMEOUT_MS = 5_000;
 
 /** As much of the driver's client as the lane asks. */
 class FakeClient extends EventEmitter {
@@ -45,11 +46,13 @@ const nearby = {
 } as unknown as LocalDatacenterPolicy;
 
 let client: FakeClient;
+let standings: string[];
 let lane: Lane;
 let nodes: MisbehavingNode[];
 
 beforeEach(() => {
   client = new FakeClient();
+  standings = [];
   nodes = [];
   lane = new Lane(client as unknown as Client, nearby, {
     tls: undefined,
@@ -58,7 +61,8 @@ beforeEach(() => {
     heartbeatMs: 60_000,
     statements: sessionStatements('sessions', 'values'),
     keyspace: 'sessions',
-    timeoutMs: 5_000,
+    timeoutMs: TIMEOUT_MS,
+    onStanding: (address, isAside) => standings.push(`${address} ${isAside ? 'aside' : 'back'}`),
   });
 });
 
@@ -213,8 +217,8 @@ describe('the plan of a lane', () => {
     for (let i = 0; i < 10; i++) await expect(get()).rejects.toMatchObject({ kind: 'unavailable' });
     expect(asked(all)).toEqual([10, 10, 10, 10]);
     for (const { node } of all.slice(2)) node.behave(OPCODE.execute);
-    await gets(10);
-    expect(asked(all)).toEqual([20, 20, 15, 15]);
+    await gets(4);
+    expect(asked(all)).toEqual([14, 14, 12, 12]);
   });
 
   it('has all nodes in turn where replicas are not known', async () => {
@@ -236,6 +240,42 @@ describe('the plan of a lane', () => {
     await untilConnections(1);
     await gets(10);
     expect(asked([first, second])).toEqual([0, 10]);
+  });
+
+  it('has a node that refuses what others grant last, until it does not', async () => {
+    const all = (await hosts(3)) as [FakeHost, FakeHost, FakeHost];
+    await lane.open();
+    await untilConnections(3);
+    client.replicas = all;
+    all[0].node.on(OPCODE.execute, (each, by) => by.sayError(each, 0x1000));
+    await gets(30);
+    expect(asked(all)[0]).toBe(5);
+    expect(lane.nodesPutAside).toBe(1);
+    expect(standings).toEqual([`${all[0].address} aside`]);
+    for (const { node } of all.slice(1)) node.on(OPCODE.execute, (each, by) => by.sayError(each, 0x1000));
+    await expect(get()).rejects.toMatchObject({ kind: 'unavailable' });
+    expect(asked(all)[0]).toBe(6); // where all others refuse it is asked too
+    for (const { node } of all) node.behave(OPCODE.execute);
+    await eventually(() => Promise.resolve(expect(lane.nodesPutAside).toBe(0)), WAIT_MS);
+    expect(standings).toEqual([`${all[0].address} aside`, `${all[0].address} back`]);
+    const before = asked(all)[0] as number;
+    await gets(30);
+    expect(asked(all)[0]).toBe(before + 10);
+  });
+
+  it('has a node that is silent last, and whoever waits for it is answered by others', async () => {
+    const all = (await hosts(3)) as [FakeHost, FakeHost, FakeHost];
+    await lane.open();
+    await untilConnections(3);
+    client.replicas = all;
+    all[0].node.on(OPCODE.execute, () => false);
+    const began = performance.now();
+    const running = Array.from({ length: 120 }, () => get());
+    await Promise.all(running);
+    // A third of them waited for it, four times as many as hedges are saved up.
+    expect(asked(all)[0]).toBe(40);
+    expect(performance.now() - began).toBeLessThan(TIMEOUT_MS);
+    expect(standings).toEqual([`${all[0].address} aside`]);
   });
 
   it('goes on to the next when a connection breaks under a request', async () => {

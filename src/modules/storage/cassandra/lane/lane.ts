@@ -3,16 +3,16 @@ import { explain, fromDriverError } from '../cassandra-errors.js';
 import { DataPath } from '../data-path.js';
 import type { LocalDatacenterPolicy } from '../local-datacenter.js';
 import type { Execution } from './execution.js';
-import type { NodeOptions } from './lane-connection.js';
-import { LaneNode } from './lane-node.js';
+import { Hedging } from './hedging.js';
+import { LaneNode, type LaneNodeOptions } from './lane-node.js';
 import { Replicas } from './replicas.js';
-import { type Coordinator, runOn } from './session-operation.js';
+import { type Coordinator, runOn, type Terms } from './session-operation.js';
 import { TimerWheel } from './timer-wheel.js';
 
 /** How late a deadline may be noticed, in ms. */
 const TICK_MS = 10;
 
-export interface LaneOptions extends Omit<NodeOptions, 'address' | 'host' | 'port' | 'wheel'> {
+export interface LaneOptions extends Omit<LaneNodeOptions, 'wheel'>, Pick<Terms, 'onHedge' | 'onNextTry'> {
   keyspace: string;
   /** For a whole operation, in ms. */
   timeoutMs: number;
@@ -23,7 +23,7 @@ export interface LaneOptions extends Omit<NodeOptions, 'address' | 'host' | 'por
  * nodes there are, where their tokens lie, and which are up, the driver knows.
  */
 export class Lane extends DataPath {
-  private readonly wheel = new TimerWheel(TICK_MS);
+  private readonly terms: Terms;
   private readonly nodes = new Map<string, LaneNode>();
   private readonly replicas: Replicas;
   private turn = 0;
@@ -35,6 +35,8 @@ export class Lane extends DataPath {
     private readonly options: LaneOptions,
   ) {
     super();
+    const { onHedge, onNextTry } = options;
+    this.terms = { wheel: new TimerWheel(TICK_MS), hedging: new Hedging(), onHedge, onNextTry };
     this.replicas = new Replicas(() => client.metadata, options.keyspace);
     client.on('hostAdd', (host: Host) => void this.add(host));
     client.on('hostUp', (host: Host) => void this.add(host));
@@ -51,7 +53,7 @@ export class Lane extends DataPath {
   }
 
   run(execution: Execution): Promise<Buffer | undefined> {
-    return runOn(this.plan(execution.key), execution, performance.now() + this.options.timeoutMs);
+    return runOn(this.plan(execution.key), execution, performance.now() + this.options.timeoutMs, this.terms);
   }
 
   get connections(): number {
@@ -62,6 +64,10 @@ export class Lane extends DataPath {
     return this.openNodes().reduce((sum, node) => sum + node.inFlight, 0);
   }
 
+  get nodesPutAside(): number {
+    return this.openNodes().filter((node) => node.isAside).length;
+  }
+
   close(): void {
     this.isClosed = true;
     for (const node of this.nodes.values()) node.close();
@@ -69,15 +75,20 @@ export class Lane extends DataPath {
   }
 
   /**
-   * The replicas of a key first, each of them in its turn, as they need not ask another for the row. The others are looked
-   * for only when no replica would do.
+   * The replicas of a key first, each of them in its turn, as they need not ask another for the row; then other nodes.
+   * Who is put aside comes last. Those are looked for only when no replica would do.
    */
   private *plan(key: Buffer): Generator<Coordinator> {
     const turn = this.turn++;
     const replicas = this.openReplicas(key);
-    for (let i = 0; i < replicas.length; i++) yield replicas[(turn + i) % replicas.length] as LaneNode;
+    yield* inTurn(replicas, turn);
     const others = this.openNodes().filter((node) => !replicas.includes(node));
-    for (let i = 0; i < others.length; i++) yield others[(turn + i) % others.length] as LaneNode;
+    yield* inTurn(
+      others.filter((node) => !node.isAside),
+      turn,
+    );
+    const aside = others.filter((node) => node.isAside);
+    yield* inTurn(aside, turn);
     if (replicas.length + others.length === 0) throw this.unreachable();
   }
 
@@ -86,7 +97,7 @@ export class Lane extends DataPath {
     const open: LaneNode[] = [];
     for (const address of this.replicas.of(key)) {
       const node = this.nodes.get(address);
-      if (node?.isOpen) open.push(node);
+      if (node?.isOpen && !node.isAside) open.push(node);
     }
     return open;
   }
@@ -110,7 +121,7 @@ export class Lane extends DataPath {
       return Promise.resolve();
     let node = this.nodes.get(host.address);
     if (!node)
-      this.nodes.set(host.address, (node = new LaneNode(host, { ...this.options, wheel: this.wheel })));
+      this.nodes.set(host.address, (node = new LaneNode(host, { ...this.options, wheel: this.terms.wheel })));
     return node.open();
   }
 
@@ -118,4 +129,8 @@ export class Lane extends DataPath {
     this.nodes.get(address)?.close();
     this.nodes.delete(address);
   }
+}
+
+function* inTurn(nodes: readonly LaneNode[], turn: number): Generator<LaneNode> {
+  for (let i = 0; i < nodes.length; i++) yield nodes[(turn + i) % nodes.length] as LaneNode;
 }

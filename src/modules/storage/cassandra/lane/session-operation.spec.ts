@@ -2,8 +2,10 @@ import { errors, types } from 'cassandra-driver';
 import { StorageError } from '../../storage-error.js';
 import { ConnectionLost } from './channel.js';
 import type { Execution } from './execution.js';
+import { Hedging } from './hedging.js';
 import type { Attempt } from './lane-connection.js';
 import { type Coordinator, runOn } from './session-operation.js';
+import { TimerWheel } from './timer-wheel.js';
 
 const code = types.responseErrorCodes;
 const DEADLINE = 12_345;
@@ -17,10 +19,14 @@ const execution: Execution = {
 
 const said = (number: number): Error => new errors.ResponseError(number, 'as the test wants it');
 const late = (): Error => new errors.OperationTimedOutError('late', 'node');
+const REFUSED = said(code.unavailableException);
 
 class Node implements Coordinator {
+  isAside = false;
+  well = 0;
+  readonly wrong: string[] = [];
   readonly asked: { execution: Execution; deadline: number }[] = [];
-  attempt: Attempt | undefined;
+  attempt!: Attempt;
 
   constructor(
     readonly address: string,
@@ -33,15 +39,50 @@ class Node implements Coordinator {
     if (this.answer instanceof Error) attempt.failed(this.answer);
     else if (this.answer) attempt.answered(this.answer);
   }
+
+  didWell(): void {
+    this.well++;
+  }
+
+  didWrong(why: string): void {
+    this.wrong.push(why);
+  }
 }
 
-const run = (...nodes: Node[]): Promise<Buffer | undefined> => runOn(nodes, execution, DEADLINE);
+let hedging: Hedging;
+let wheel: TimerWheel;
+let hedged: string[];
+let nextTries: number;
+
+const silent = (...names: string[]): [Node, Node, Node] =>
+  names.map((name) => new Node(name)) as [Node, Node, Node];
+const asked = (nodes: Node[]): number[] => nodes.map((node) => node.asked.length);
+const run = (...nodes: Node[]): Promise<Buffer | undefined> =>
+  runOn(nodes, execution, DEADLINE, {
+    wheel,
+    hedging,
+    onHedge: (statement) => hedged.push(statement),
+    onNextTry: () => nextTries++,
+  });
+const failure = (running: Promise<unknown>): Promise<unknown> => running.catch((reason: unknown) => reason);
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  hedging = new Hedging();
+  wheel = new TimerWheel(1);
+  hedged = [];
+  nextTries = 0;
+});
+
+afterEach(() => jest.useRealTimers());
 
 describe('an operation', () => {
   it('asks the first and no other where that answers', async () => {
     const nodes = [new Node('a', Buffer.from('from a')), new Node('b', Buffer.from('from b'))];
     expect(await run(...nodes)).toEqual(Buffer.from('from a'));
+    jest.advanceTimersByTime(1_000);
     expect(nodes[1]?.asked).toEqual([]);
+    expect([nodes[0]?.well, nodes[0]?.wrong, nextTries]).toEqual([1, [], 0]);
   });
 
   it.each<[string, Error]>([
@@ -50,6 +91,10 @@ describe('an operation', () => {
     ['bootstrapping', said(code.isBootstrapping)],
     ['server error', said(code.serverError)],
     ['truncate error', said(code.truncateError)],
+    ['read timeout', said(code.readTimeout)],
+    ['write timeout', said(code.writeTimeout)],
+    ['read failure', said(code.readFailure)],
+    ['write failure', said(code.writeFailure)],
     ['a connection that is lost', new ConnectionLost('lost')],
     ['a connection that is busy', new errors.BusyConnectionError('a', 2048, 1)],
   ])('asks the next after: %s', async (_, error) => {
@@ -60,14 +105,11 @@ describe('an operation', () => {
       expect(node.asked[0]?.execution).toBe(execution); // the same object, so the same timestamp
       expect(node.asked[0]?.deadline).toBe(DEADLINE);
     }
+    expect(nextTries).toBe(2);
   });
 
   it.each<[string, Error, 'timeout' | 'unavailable' | undefined]>([
     ['no answer in time', late(), 'timeout'],
-    ['read timeout', said(code.readTimeout), 'timeout'],
-    ['write timeout', said(code.writeTimeout), 'timeout'],
-    ['read failure', said(code.readFailure), 'unavailable'],
-    ['write failure', said(code.writeFailure), 'unavailable'],
     ['unprepared, again', said(code.unprepared), 'unavailable'],
     ['unauthorized', said(code.unauthorized), 'unavailable'],
     ['invalid', said(code.invalid), 'unavailable'],
@@ -77,9 +119,9 @@ describe('an operation', () => {
     ['a fault of ours', new TypeError('ours'), undefined],
   ])('asks no other after: %s', async (_, error, kind) => {
     const next = new Node('b', Buffer.from('from b'));
-    const failure: unknown = await run(new Node('a', error), next).catch((reason: unknown) => reason);
-    if (kind) expect(failure).toMatchObject({ kind });
-    else expect(failure).toBe(error);
+    const reason = await failure(run(new Node('a', error), next));
+    if (kind) expect(reason).toMatchObject({ kind });
+    else expect(reason).toBe(error);
     expect(next.asked).toEqual([]);
   });
 
@@ -91,23 +133,25 @@ describe('an operation', () => {
   });
 
   it('tells what the decisive of many refusals was, and keeps them all', async () => {
-    const failure: unknown = await run(
-      new Node('a', new ConnectionLost('the node closed the connection')),
-      new Node('b', said(code.unavailableException)),
-      new Node('c', new errors.BusyConnectionError('c', 2048, 1)),
-    ).catch((reason: unknown) => reason);
-    expect(failure).toBeInstanceOf(StorageError);
-    expect((failure as StorageError).kind).toBe('unavailable');
-    const cause = ((failure as StorageError).cause as Error).message;
+    const reason = await failure(
+      run(
+        new Node('a', new ConnectionLost('the node closed the connection')),
+        new Node('b', said(code.unavailableException)),
+        new Node('c', new errors.BusyConnectionError('c', 2048, 1)),
+      ),
+    );
+    expect(reason).toBeInstanceOf(StorageError);
+    expect((reason as StorageError).kind).toBe('unavailable');
+    const cause = ((reason as StorageError).cause as Error).message;
     for (const each of ['a: the node closed the connection', 'b: as the test wants it', 'c: '])
       expect(cause).toContain(each);
   });
 
   it('waits for a second as for the first', async () => {
-    const [first, second] = [new Node('a'), new Node('b')];
+    const [first, second] = silent('a', 'b');
     const running = run(first, second);
-    first.attempt?.failed(new ConnectionLost('lost'));
-    second.attempt?.answered(undefined);
+    first.attempt.failed(new ConnectionLost('lost'));
+    second.attempt.answered(undefined);
     expect(await running).toBeUndefined();
   });
 
@@ -115,5 +159,129 @@ describe('an operation', () => {
     const nodes = Array.from({ length: 100 }, (_, i) => new Node(String(i), new ConnectionLost('lost')));
     await expect(run(...nodes)).rejects.toMatchObject({ kind: 'unavailable' });
     expect(nodes.every((node) => node.asked.length === 1)).toBe(true);
+  });
+});
+
+describe('an operation whose coordinator is silent', () => {
+  const DELAY_MS = 50;
+
+  it('is sent to the next after the delay, and not before', async () => {
+    const nodes = silent('a', 'b', 'c');
+    const running = run(...nodes);
+    jest.advanceTimersByTime(DELAY_MS - 1);
+    expect(asked(nodes)).toEqual([1, 0, 0]);
+    jest.advanceTimersByTime(3);
+    expect(asked(nodes)).toEqual([1, 1, 0]);
+    nodes[1].attempt.answered(Buffer.from('from b'));
+    expect(await running).toEqual(Buffer.from('from b'));
+    expect(nodes[1].asked[0]?.execution).toBe(execution);
+    expect([hedged, nextTries]).toEqual([['set'], 0]);
+  });
+
+  it('takes the answer of the first if that comes before', async () => {
+    const nodes = silent('a', 'b');
+    const running = run(...nodes);
+    jest.advanceTimersByTime(DELAY_MS + 2);
+    nodes[0].attempt.answered(Buffer.from('from a'));
+    nodes[1].attempt.answered(Buffer.from('from b')); // too late to matter
+    expect(await running).toEqual(Buffer.from('from a'));
+    expect(nodes.map(({ well, wrong }) => [well, wrong])).toEqual([
+      [1, []],
+      [0, []],
+    ]);
+  });
+
+  it('holds it against the silent one once another has answered', async () => {
+    const nodes = silent('a', 'b');
+    const running = run(...nodes);
+    jest.advanceTimersByTime(DELAY_MS + 2);
+    nodes[1].attempt.answered(undefined);
+    await running;
+    expect(nodes[0].wrong).toEqual(['it was silent until another node had answered']);
+    expect(nodes[1].well).toBe(1);
+  });
+
+  it('is sent to a third, later, and to nobody after that', async () => {
+    const nodes = silent('a', 'b', 'c');
+    const running = run(...nodes);
+    jest.advanceTimersByTime(2 * DELAY_MS);
+    expect(asked(nodes)).toEqual([1, 1, 0]);
+    jest.advanceTimersByTime(2 * DELAY_MS);
+    expect(asked(nodes)).toEqual([1, 1, 1]);
+    jest.advanceTimersByTime(10_000);
+    for (const node of nodes) node.attempt.failed(late());
+    expect(await failure(running)).toMatchObject({ kind: 'timeout' });
+    expect(nodes.map(({ wrong }) => wrong)).toEqual(Array(3).fill(['it did not answer in time']));
+  });
+
+  it('ends with the refusal where one was heard and the other stayed silent', async () => {
+    const [first, second] = silent('a', 'b');
+    const running = run(first, second);
+    jest.advanceTimersByTime(DELAY_MS + 2);
+    second.attempt.failed(REFUSED);
+    first.attempt.failed(late());
+    expect(await failure(running)).toMatchObject({ kind: 'unavailable' });
+  });
+
+  it('waits on for the first when the second refuses', async () => {
+    const [first, second] = silent('a', 'b');
+    const running = run(first, second);
+    jest.advanceTimersByTime(DELAY_MS + 2);
+    second.attempt.failed(REFUSED);
+    first.attempt.answered(Buffer.from('from a'));
+    expect(await running).toEqual(Buffer.from('from a'));
+  });
+
+  it('is not sent to one that is put aside', async () => {
+    const [first, aside] = silent('a', 'b');
+    aside.isAside = true;
+    const running = run(first, aside);
+    jest.advanceTimersByTime(5_000);
+    expect(aside.asked).toEqual([]);
+    first.attempt.failed(REFUSED); // unless nobody else is left
+    aside.attempt.answered(undefined);
+    await running;
+    expect(first.wrong).toHaveLength(1);
+  });
+
+  it('is not hedged beyond what answers in time have paid for', () => {
+    const running = Array.from({ length: 30 }, () => silent('a', 'b'));
+    for (const nodes of running) void failure(run(...nodes));
+    jest.advanceTimersByTime(10_000);
+    expect(hedged).toHaveLength(10);
+    for (let i = 0; i < 26; i++) hedging.answered('set', 1);
+    expect(hedging.spend()).toBe(true);
+    expect(hedging.spend()).toBe(false);
+  });
+
+  it('asks another at once when its node is put aside meanwhile', async () => {
+    const nodes = silent('a', 'b', 'c');
+    const running = run(...nodes);
+    nodes[0].attempt.suspected?.();
+    expect(asked(nodes)).toEqual([1, 1, 0]);
+    nodes[0].attempt.suspected?.(); // the second is waited for already
+    expect(asked(nodes)).toEqual([1, 1, 0]);
+    nodes[1].attempt.answered(undefined);
+    await running;
+    nodes[0].attempt.suspected?.();
+    expect([asked(nodes), hedged, nextTries]).toEqual([[1, 1, 0], [], 1]);
+  });
+});
+
+describe('what is held against a node', () => {
+  it('is a refusal of what another grants, without the words of the server', async () => {
+    const refusing = new Node('a', REFUSED);
+    await run(refusing, new Node('b', Buffer.from('from b')));
+    expect(refusing.wrong).toEqual([
+      'it refused what another node granted: too few replicas are alive for the consistency level',
+    ]);
+  });
+
+  it('is no refusal that all agree on, and no connection that was lost', async () => {
+    const agreed = [new Node('a', REFUSED), new Node('b', REFUSED)];
+    await failure(run(...agreed));
+    const lost = new Node('c', new ConnectionLost('lost'));
+    await run(lost, new Node('d', Buffer.from('from d')));
+    expect([...agreed, lost].map(({ wrong }) => wrong)).toEqual([[], [], []]);
   });
 });

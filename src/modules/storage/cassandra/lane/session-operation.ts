@@ -1,14 +1,31 @@
 import { errors, types } from 'cassandra-driver';
 import { fromDriverError } from '../cassandra-errors.js';
+import type { StorageError } from '../../storage-error.js';
+import type { StatementName } from '../statements.js';
 import { ConnectionLost } from './channel.js';
 import type { Execution } from './execution.js';
+import type { Hedging } from './hedging.js';
 import type { Attempt } from './lane-connection.js';
+import { Expiring, type TimerWheel } from './timer-wheel.js';
 
 /** A node that can be asked to coordinate. */
 export interface Coordinator {
   readonly address: string;
+  /** Asked only where all others were, see Standing. */
+  readonly isAside: boolean;
   /** Sends an execution to this node; see LaneConnection. */
   execute(execution: Execution, deadline: number, attempt: Attempt): void;
+  didWell(): void;
+  didWrong(why: string): void;
+}
+
+/** What all operations share. */
+export interface Terms {
+  wheel: TimerWheel;
+  hedging: Hedging;
+  /** A second node was asked while the first was silent, or because it refused. */
+  onHedge?: (statement: StatementName) => void;
+  onNextTry?: () => void;
 }
 
 const code = types.responseErrorCodes;
@@ -19,47 +36,170 @@ const OF_THE_COORDINATOR = new Set<number>([
   code.overloaded,
   code.isBootstrapping,
   code.truncateError,
+  code.readTimeout,
+  code.readFailure,
+  code.writeTimeout,
+  code.writeFailure,
 ]);
+const SILENT = 'it was silent until another node had answered';
+const LATE = 'it did not answer in time';
 
 /**
  * Asks one coordinator after the other until one of them answers; `deadline` (`performance.now()`, in ms) is for all
- * together. Each is sent the same execution with the same timestamp, so that it does not matter whether one of them
- * did what it never answered. Rejects with a StorageError, or with what is our own fault.
+ * together. One that refuses is followed by the next at once, one that is silent is hedged. Each is sent the same
+ * execution with the same timestamp, so that it does not matter which of them did what it never answered (ADR 0007).
+ * Rejects with a StorageError, or with what is our own fault.
  */
 export function runOn(
   coordinators: Iterable<Coordinator>,
   execution: Execution,
   deadline: number,
+  terms: Terms,
 ): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    new SessionOperation(coordinators[Symbol.iterator](), execution, deadline, resolve, reject).next();
+    new SessionOperation(
+      coordinators[Symbol.iterator](),
+      execution,
+      deadline,
+      terms,
+      resolve,
+      reject,
+    ).start();
   });
 }
 
-class SessionOperation implements Attempt {
-  private asked: Coordinator | undefined;
-  private refusals: Record<string, Error> | undefined;
+/** One coordinator that was asked. */
+class Try implements Attempt {
+  error: Error | undefined;
+
+  constructor(
+    private readonly operation: SessionOperation,
+    readonly coordinator: Coordinator,
+    readonly before: Try | undefined,
+  ) {}
+
+  answered(value: Buffer | undefined): void {
+    this.operation.answered(this, value);
+  }
+
+  failed(error: Error): void {
+    this.error = error;
+    this.operation.failed(error);
+  }
+
+  suspected(): void {
+    this.operation.suspected(this);
+  }
+}
+
+class SessionOperation extends Expiring {
+  private readonly startedAt = performance.now();
+  private hedgeMs: number;
+  private latest: Try | undefined;
+  /** Who would be next, but is put aside. */
+  private reserve: Coordinator | undefined;
+  private waiting = 0;
+  private isOver = false;
 
   constructor(
     private readonly coordinators: Iterator<Coordinator, unknown>,
     private readonly execution: Execution,
     private readonly deadline: number,
-    readonly answered: (value: Buffer | undefined) => void,
+    private readonly terms: Terms,
+    private readonly resolve: (value: Buffer | undefined) => void,
     private readonly reject: (error: unknown) => void,
-  ) {}
+  ) {
+    super();
+    this.hedgeMs = terms.hedging.delayOf(execution.statement);
+  }
 
-  next(): void {
-    const { value, done } = this.coordinators.next();
-    if (done) return this.reject(fromDriverError(new errors.NoHostAvailableError(this.refusals ?? {})));
-    this.asked = value;
-    value.execute(this.execution, this.deadline, this);
+  start(): void {
+    this.terms.wheel.add(this, this.startedAt + this.hedgeMs);
+    if (!this.askNext()) this.giveUp();
+  }
+
+  /** Nobody has answered for as long as most answers take. */
+  override expire(): void {
+    const next = this.another();
+    if (next && !next.isAside && this.terms.hedging.spend()) {
+      this.terms.onHedge?.(this.execution.statement);
+      this.ask(next);
+    } else this.reserve = next;
+    if (!next || next.isAside) return;
+    this.hedgeMs *= 2;
+    this.terms.wheel.add(this, performance.now() + this.hedgeMs);
+  }
+
+  answered(by: Try, value: Buffer | undefined): void {
+    if (this.isOver) return;
+    this.end();
+    this.terms.hedging.answered(this.execution.statement, performance.now() - this.startedAt);
+    by.coordinator.didWell();
+    for (let earlier = by.before; earlier; earlier = earlier.before) blame(earlier);
+    this.resolve(value);
   }
 
   failed(error: Error): void {
-    if (!isOfTheCoordinator(error)) return this.reject(fromDriverError(error));
-    (this.refusals ??= {})[(this.asked as Coordinator).address] = error;
-    this.next();
+    if (this.isOver) return;
+    this.waiting--;
+    if (error instanceof errors.OperationTimedOutError) {
+      if (this.waiting === 0) this.giveUp();
+    } else if (!isOfTheCoordinator(error)) {
+      this.end();
+      this.reject(fromDriverError(error));
+    } else if (!this.askNext() && this.waiting === 0) this.giveUp();
   }
+
+  /** Its node was put aside while it waited: what the others do for those after it is done for it too. */
+  suspected(waiting: Try): void {
+    if (!this.isOver && waiting === this.latest) this.askNext();
+  }
+
+  private askNext(): boolean {
+    const next = this.another();
+    if (!next) return false;
+    if (this.latest) this.terms.onNextTry?.();
+    this.ask(next);
+    return true;
+  }
+
+  private another(): Coordinator | undefined {
+    const { reserve } = this;
+    this.reserve = undefined;
+    if (reserve) return reserve;
+    const { value, done } = this.coordinators.next();
+    return done ? undefined : value;
+  }
+
+  private ask(coordinator: Coordinator): void {
+    this.latest = new Try(this, coordinator, this.latest);
+    this.waiting++;
+    coordinator.execute(this.execution, this.deadline, this.latest);
+  }
+
+  private giveUp(): void {
+    this.end();
+    const said: [string, Error][] = [];
+    for (let each = this.latest; each; each = each.before) {
+      if (each.error instanceof errors.OperationTimedOutError) each.coordinator.didWrong(LATE);
+      if (each.error) said.unshift([each.coordinator.address, each.error]);
+    }
+    this.reject(fromDriverError(new errors.NoHostAvailableError(Object.fromEntries(said))));
+  }
+
+  private end(): void {
+    this.isOver = true;
+    this.terms.wheel.remove(this);
+  }
+}
+
+/** For what another has granted since. A connection that is lost is nobody's fault: it is opened anew. */
+function blame({ coordinator, error }: Try): void {
+  if (!error) coordinator.didWrong(SILENT);
+  else if (error instanceof errors.ResponseError)
+    coordinator.didWrong(
+      `it refused what another node granted: ${(fromDriverError(error) as StorageError).reason}`,
+    );
 }
 
 function isOfTheCoordinator(error: Error): boolean {

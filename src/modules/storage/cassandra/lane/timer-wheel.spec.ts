@@ -35,6 +35,10 @@ function stall(ms: number): void {
   jest.restoreAllMocks();
 }
 
+function add(entry: Entry, ms: number): void {
+  wheel.add(entry, performance.now() + ms);
+}
+
 describe('a timer wheel', () => {
   it.each([0, 1, 4, 5, 6, 99, 100, 2_559, 2_560, 2_561, 10_000, 600_000])(
     'ends what is due in %i ms, not early and at most two ticks late',
@@ -43,7 +47,7 @@ describe('a timer wheel', () => {
         jest.advanceTimersByTime(offset);
         const entry = new Entry();
         const due = performance.now() + ms;
-        wheel.add(entry, ms);
+        add(entry, ms);
         jest.advanceTimersByTime(ms + 3 * TICK_MS);
         expect(entry.expiredAt).toHaveLength(1);
         expect(entry.expiredAt[0]).toBeGreaterThanOrEqual(due);
@@ -57,10 +61,10 @@ describe('a timer wheel', () => {
     (ms) => {
       jest.advanceTimersByTime(12_345);
       const keepsTurning = new Entry();
-      wheel.add(keepsTurning, 60_000);
+      add(keepsTurning, 60_000);
       jest.advanceTimersByTime(50);
       const entry = new Entry();
-      wheel.add(entry, ms);
+      add(entry, ms);
       jest.advanceTimersByTime(2 * TICK_MS);
       expect(entry.expiredAt).toHaveLength(1);
     },
@@ -68,7 +72,7 @@ describe('a timer wheel', () => {
 
   it('does not end what was removed, and removes twice in peace', () => {
     const entries = Array.from({ length: 9 }, () => new Entry());
-    for (const entry of entries) wheel.add(entry, 20); // all in one slot
+    for (const entry of entries) add(entry, 20); // all in one slot
     for (const i of [0, 4, 8, 4]) wheel.remove(entries[i] as Entry);
     jest.advanceTimersByTime(100);
     expect(entries.map((entry) => entry.expiredAt.length)).toEqual([0, 1, 1, 1, 0, 1, 1, 1, 0]);
@@ -76,13 +80,13 @@ describe('a timer wheel', () => {
 
   it('takes an entry again that expired or was removed', () => {
     const entry = new Entry();
-    wheel.add(entry, 20);
+    add(entry, 20);
     wheel.remove(entry);
-    wheel.add(entry, 50);
+    add(entry, 50);
     jest.advanceTimersByTime(45);
     expect(entry.expiredAt).toHaveLength(0);
     jest.advanceTimersByTime(20);
-    wheel.add(entry, 20);
+    add(entry, 20);
     jest.advanceTimersByTime(40);
     expect(entry.expiredAt).toHaveLength(2);
   });
@@ -90,8 +94,8 @@ describe('a timer wheel', () => {
   it('lets what expires remove others that are due as well', () => {
     const first: Entry = new Entry(() => wheel.remove(second));
     const second: Entry = new Entry(() => wheel.remove(first));
-    wheel.add(first, 20);
-    wheel.add(second, 20);
+    add(first, 20);
+    add(second, 20);
     jest.advanceTimersByTime(100);
     expect(first.expiredAt.length + second.expiredAt.length).toBe(1);
   });
@@ -100,10 +104,10 @@ describe('a timer wheel', () => {
     const later = new Entry();
     const remover = new Entry(() => {
       wheel.remove(later);
-      wheel.add(later, 1_000);
+      add(later, 1_000);
     });
-    wheel.add(later, 20);
-    wheel.add(remover, 20); // the one that was added last expires first
+    add(later, 20);
+    add(remover, 20); // the one that was added last expires first
     jest.advanceTimersByTime(500);
     expect([remover.expiredAt.length, later.expiredAt.length]).toEqual([1, 0]);
     jest.advanceTimersByTime(600);
@@ -112,9 +116,9 @@ describe('a timer wheel', () => {
 
   it.each([-50, 0, 3, 2_555, 2_560])('lets what expires add itself again, due in %i ms', (ms) => {
     const entry: Entry = new Entry(() => {
-      if (entry.expiredAt.length < 3) wheel.add(entry, ms);
+      if (entry.expiredAt.length < 3) add(entry, ms);
     });
-    wheel.add(entry, 10);
+    add(entry, 10);
     jest.advanceTimersByTime(3 * (Math.max(ms, 0) + 3 * TICK_MS));
     expect(entry.expiredAt).toHaveLength(3);
   });
@@ -124,8 +128,8 @@ describe('a timer wheel', () => {
     (ms) => {
       const due = Array.from({ length: 100 }, () => new Entry());
       const notDue = Array.from({ length: 100 }, () => new Entry());
-      due.forEach((entry, i) => wheel.add(entry, (i * (ms - 2 * TICK_MS)) / 100));
-      notDue.forEach((entry, i) => wheel.add(entry, ms + 50 + i * 77));
+      due.forEach((entry, i) => add(entry, (i * (ms - 2 * TICK_MS)) / 100));
+      notDue.forEach((entry, i) => add(entry, ms + 50 + i * 77));
       stall(ms);
       expect(due.every((entry) => entry.expiredAt.length === 1)).toBe(true);
       expect(notDue.some((entry) => entry.expiredAt.length > 0)).toBe(false);
@@ -134,7 +138,7 @@ describe('a timer wheel', () => {
 
   it('ends what is added during a long stall’s end in its own time', () => {
     const added = new Entry();
-    wheel.add(new Entry(() => wheel.add(added, 30)), 10);
+    add(new Entry(() => add(added, 30)), 10);
     stall(3 * REVOLUTION_MS);
     expect(added.expiredAt).toHaveLength(0);
   });
@@ -142,13 +146,13 @@ describe('a timer wheel', () => {
   it('stands still while it is empty, and starts again', () => {
     expect(jest.getTimerCount()).toBe(0);
     const entry = new Entry();
-    wheel.add(entry, 20);
+    add(entry, 20);
     expect(jest.getTimerCount()).toBe(1);
     wheel.remove(entry);
     jest.advanceTimersByTime(2 * TICK_MS);
     expect(jest.getTimerCount()).toBe(0);
     jest.advanceTimersByTime(123_456);
-    wheel.add(entry, 20);
+    add(entry, 20);
     jest.advanceTimersByTime(30);
     expect(entry.expiredAt).toHaveLength(1);
     jest.advanceTimersByTime(2 * TICK_MS);

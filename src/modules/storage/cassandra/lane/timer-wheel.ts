@@ -29,10 +29,11 @@ export class TimerWheel {
   /** @param tickMs how often it looks, in ms */
   constructor(private readonly tickMs: number) {}
 
-  add(entry: Expiring, ms: number): void {
+  /** @param dueAt a time of `performance.now()`, in ms */
+  add(entry: Expiring, dueAt: number): void {
     if (!this.timer) this.start();
     // What is overdue already expires with the next tick: behind the wheel it would wait for a whole revolution.
-    entry.dueTick = this.tickAt(performance.now() + Math.max(ms, 0)) + 1;
+    entry.dueTick = Math.max(this.tickAt(dueAt), this.tick) + 1;
     const head = this.slots[entry.dueTick % SLOTS] as Slot;
     entry.previous = head;
     entry.next = head.next;
@@ -68,8 +69,9 @@ export class TimerWheel {
   private turn(): void {
     if (this.waiting === 0) return this.stop();
     const now = this.tickAt(performance.now());
-    for (let tick = Math.max(this.tick + 1, now - SLOTS + 1); tick <= now; tick++) this.expireSlot(tick, now);
-    this.tick = now;
+    const first = Math.max(this.tick + 1, now - SLOTS + 1);
+    this.tick = now; // what is added from here on is due after it
+    for (let tick = first; tick <= now; tick++) this.expireSlot(tick, now);
   }
 
   /** Collected first: what expires may add and remove others. */

@@ -1,0 +1,88 @@
+import type { StatementName } from '../statements.js';
+
+/** How many in a hundred answers may take longer than what another node is asked after. */
+const SLOW_PERCENT = 2;
+/** Another node is asked after no less than this, in ms: pauses of a collector and of our own are shorter. */
+const LEAST_DELAY_MS = 10;
+/** Before there are enough answers to go by, in ms; a delete waits for the other datacenter as well. */
+const FIRST_DELAY_MS: Partial<Record<StatementName, number>> = { get: 50, set: 50 };
+const FIRST_DELAY_OF_OTHERS_MS = 200;
+/** Each answer in time is worth so much of a hedge: of a hundred requests no more than four are sent twice. */
+const EARNED = 0.04;
+/** Saved up at most: enough to find out that a node hangs. */
+const MOST_SAVED = 10;
+/** Answers from one look at their latencies to the next, and what earlier ones then still weigh. */
+const LOOK_EVERY = 100;
+const FADE = 0.75;
+
+/**
+ * When a request that waits is sent to a second node as well, a hedge (Dean and Barroso, "The Tail at Scale", 2013),
+ * and how often. The delay is the latency that all but a few answers stay below. Hedges are paid for by answers that
+ * came in time: when all is well they stay few, and when everything is slow none is earned, so that a cluster in
+ * trouble is not asked twice.
+ */
+export class Hedging {
+  private readonly latencies = new Map<StatementName, Latencies>();
+  private saved = MOST_SAVED;
+
+  /** In ms. */
+  delayOf(statement: StatementName): number {
+    return this.of(statement).delayMs;
+  }
+
+  /** Notes how long an answer took from the first try on, in ms. */
+  answered(statement: StatementName, ms: number): void {
+    const latencies = this.of(statement);
+    if (ms <= latencies.delayMs) this.saved = Math.min(this.saved + EARNED, MOST_SAVED);
+    latencies.add(ms);
+  }
+
+  /** Tells whether one more is allowed, and counts it. */
+  spend(): boolean {
+    if (this.saved < 1) return false;
+    this.saved--;
+    return true;
+  }
+
+  private of(statement: StatementName): Latencies {
+    let latencies = this.latencies.get(statement);
+    if (!latencies) {
+      latencies = new Latencies(FIRST_DELAY_MS[statement] ?? FIRST_DELAY_OF_OTHERS_MS);
+      this.latencies.set(statement, latencies);
+    }
+    return latencies;
+  }
+}
+
+const STEPS_PER_DOUBLING = 4;
+/** Of the first step, in ms; the last ends past any deadline. */
+const SHORTEST_MS = 2 ** -4;
+const STEPS = 80;
+
+/** How long answers took of late, in steps that grow by a fifth. */
+class Latencies {
+  private readonly counts = new Float64Array(STEPS);
+  private sinceLook = 0;
+
+  constructor(public delayMs: number) {}
+
+  add(ms: number): void {
+    const step = Math.floor(STEPS_PER_DOUBLING * Math.log2(ms / SHORTEST_MS));
+    (this.counts[Math.min(Math.max(step, 0), STEPS - 1)] as number)++;
+    if (++this.sinceLook === LOOK_EVERY) this.look();
+  }
+
+  private look(): void {
+    this.sinceLook = 0;
+    this.delayMs = Math.max(this.percentile(), LEAST_DELAY_MS);
+    for (let step = 0; step < STEPS; step++) (this.counts[step] as number) *= FADE;
+  }
+
+  /** The end of the step that all but SLOW_PERCENT are within. */
+  private percentile(): number {
+    let slower = (this.counts.reduce((sum, count) => sum + count, 0) * SLOW_PERCENT) / 100;
+    let step = STEPS - 1;
+    while (step > 0 && (slower -= this.counts[step] as number) >= 0) step--;
+    return SHORTEST_MS * 2 ** ((step + 1) / STEPS_PER_DOUBLING);
+  }
+}
