@@ -89,14 +89,45 @@ describe('StorageProbe', () => {
     const started = probe.onApplicationBootstrap();
     await jest.advanceTimersByTimeAsync(900);
     await started;
-    expect(probe.state).toEqual({ up: false, reason: 'no answer within 900 ms' });
+    expect(probe.state).toEqual({ up: false, reason: 'storage has not answered yet' });
+  });
+
+  it('is down after three failures in a row, and up after two successes', async () => {
+    const results = 'ffsffs fff sfss'.replaceAll(' ', '');
+    const ups: string[] = [];
+    await probe.onApplicationBootstrap();
+    for (const result of results) {
+      store.answer = result === 'f' ? refuse : () => Promise.resolve();
+      await jest.advanceTimersByTimeAsync(1_000);
+      ups.push(probe.state.up ? 'u' : 'd');
+      expect((await metrics.storageUp.get()).values[0]?.value).toBe(result === 'f' ? 0 : 1);
+    }
+    expect(ups.join('')).toBe('uuuuuu uud dddu'.replaceAll(' ', ''));
+  });
+
+  it('stays up while the storage is slow', async () => {
+    await probe.onApplicationBootstrap();
+    store.answer = () => new Promise((resolve) => setTimeout(resolve, 2_400));
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(probe.state.up).toBe(true);
+    expect(store.probes).toBeLessThan(22);
+  });
+
+  it('is down once what hangs has failed three times', async () => {
+    await probe.onApplicationBootstrap();
+    store.answer = () =>
+      new Promise((_resolve, reject) => setTimeout(() => reject(new StorageError('timeout', 'late')), 2_400));
+    await jest.advanceTimersByTimeAsync(8_000);
+    expect(probe.state.up).toBe(true);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(probe.state).toEqual({ up: false, reason: 'late' });
   });
 
   it('tells when the storage goes, once a minute that it is away, and when it is back', async () => {
     await probe.onApplicationBootstrap();
     expect(lines).toEqual([]);
     store.answer = refuse;
-    await jest.advanceTimersByTimeAsync(150_000);
+    await jest.advanceTimersByTimeAsync(152_000);
     expect(lines).toEqual(Array(3).fill({ msg: 'storage does not serve', reason: 'away: node 1 said no' }));
     store.answer = () => Promise.resolve();
     await jest.advanceTimersByTimeAsync(5_000);

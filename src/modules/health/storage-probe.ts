@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
 import { Metrics } from '../metrics/metrics.js';
@@ -5,15 +6,19 @@ import { SessionStore } from '../storage/session-store.js';
 import { StorageError } from '../storage/storage-error.js';
 
 const INTERVAL_MS = 1_000;
-/** A probe that takes longer counts as failed: who asks gets an answer within a second whatever the cluster does. */
-const TIMEOUT_MS = 900;
+/** The service listens without waiting longer than this for the first result. */
+const PATIENCE_MS = 900;
+/**
+ * So many results in a row change its mind. One that is late is none until it comes, and a failure only once a request
+ * would have had its time limit: were slowness a failure, a slow cluster would turn off every pod at once, and with the
+ * last of them the site.
+ */
+const IN_A_ROW = { up: 2, down: 3 };
 const REMIND_MS = 60_000;
 /** Another reason is news, such as a missing table once Cassandra is there; but reasons may alternate. */
 const NEWS_MS = 10_000;
 
 export type StorageState = { up: true } | { up: false; reason: string };
-
-const LATE: StorageState = { up: false, reason: `no answer within ${TIMEOUT_MS} ms` };
 
 /**
  * Asks the storage once a second how it is, so that a probe costs the cluster the same however often and by whomever
@@ -22,9 +27,12 @@ const LATE: StorageState = { up: false, reason: `no answer within ${TIMEOUT_MS} 
 @Injectable()
 export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
-  private underWay: Promise<StorageState> | undefined;
+  private isUnderWay = false;
+  private latest: StorageState | undefined;
+  private inARow = 0;
   private told = { reason: '', at: 0 };
-  state: StorageState = { up: false, reason: 'storage was not asked yet' };
+  /** As readiness has it. */
+  state: StorageState = { up: false, reason: 'storage has not answered yet' };
 
   constructor(
     private readonly store: SessionStore,
@@ -34,7 +42,7 @@ export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdo
 
   /** The first probe ends before the service listens, so that a store that is there is ready at once. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.turn();
+    await Promise.race([this.turn(), sleep(PATIENCE_MS, undefined, { ref: false })]);
     this.timer = setInterval(() => void this.turn(), INTERVAL_MS).unref();
   }
 
@@ -42,19 +50,22 @@ export class StorageProbe implements OnApplicationBootstrap, OnApplicationShutdo
     clearInterval(this.timer);
   }
 
+  /** A probe that is late is waited for, never doubled: a cluster in trouble gets no more of them. */
   private async turn(): Promise<void> {
-    this.state = await this.ask();
-    this.metrics.storageUp.set(this.state.up ? 1 : 0);
+    if (this.isUnderWay) return;
+    this.isUnderWay = true;
+    this.note(await this.probe());
+    this.isUnderWay = false;
     this.tell(this.state, Date.now());
   }
 
-  /** A probe that is late is waited for, never doubled: a cluster in trouble gets no more of them. */
-  private ask(): Promise<StorageState> {
-    const probe = (this.underWay ??= this.probe().finally(() => (this.underWay = undefined)));
-    return new Promise((resolve) => {
-      const late = setTimeout(() => resolve(LATE), TIMEOUT_MS);
-      void probe.then(resolve).finally(() => clearTimeout(late));
-    });
+  private note(found: StorageState): void {
+    this.metrics.storageUp.set(found.up ? 1 : 0);
+    const isFirst = !this.latest;
+    this.inARow = found.up === this.latest?.up ? this.inARow + 1 : 1;
+    this.latest = found;
+    const isSame = found.up === this.state.up;
+    if (isFirst || isSame || this.inARow >= IN_A_ROW[found.up ? 'up' : 'down']) this.state = found;
   }
 
   private async probe(): Promise<StorageState> {

@@ -19,6 +19,8 @@ import { sessionStatements } from './statements.js';
 
 /** Between two attempts at a cluster that is away, in ms. */
 const RETRY_MS = 500;
+/** Connections that all break at once are mostly back in a moment: for so long after it, in ms, requests wait for them. */
+const MOMENT_MS = 1_000;
 /** Starting and stopping wait no longer than this for a cluster that does not answer, in ms. */
 const PATIENCE_MS = 1_000;
 
@@ -37,6 +39,8 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private client: Client | undefined;
   private path: DataPath | undefined;
   private away = notConnected('no attempt has ended yet');
+  private attempting: Promise<void> | undefined;
+  private lostAt = -Infinity;
 
   constructor(
     settings: Settings,
@@ -54,7 +58,7 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
 
   /** Waits a moment for the first attempt, so that a cluster that is there is served from at once. */
   async onModuleInit(): Promise<void> {
-    const firstAttempt = this.attempt();
+    const firstAttempt = this.attemptOnce();
     void firstAttempt.then(() => this.keepConnected());
     const patience = Math.min(this.settings.connect_timeout_ms, PATIENCE_MS);
     await Promise.race([firstAttempt, sleep(patience, undefined, { ref: false })]);
@@ -62,7 +66,7 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
 
   /** Resolves with what a read found. Rejects with a StorageError, or with what is our own fault. */
   run(execution: Execution): Promise<Buffer | undefined> {
-    return this.path ? this.path.run(execution) : Promise.reject(this.away);
+    return this.path ? this.path.run(execution) : this.runOnceBack(execution);
   }
 
   /** Throws what is wrong with the table, if anything is; nothing if it cannot be asked now. */
@@ -87,8 +91,20 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private async keepConnected(): Promise<void> {
     while (!this.stopped.signal.aborted) {
       await sleep(RETRY_MS, undefined, { signal: this.stopped.signal }).catch(() => undefined);
-      if (!this.client && !this.stopped.signal.aborted) await this.attempt();
+      if (!this.client && !this.stopped.signal.aborted) await this.attemptOnce();
     }
+  }
+
+  private async runOnceBack(execution: Execution): Promise<Buffer | undefined> {
+    const waitMs = this.lostAt + MOMENT_MS - performance.now();
+    if (waitMs > 0) await Promise.race([this.attempting, sleep(waitMs, undefined, { ref: false })]);
+    if (!this.path) throw this.away;
+    return this.path.run(execution);
+  }
+
+  /** Whoever wants one while one is under way shares it. */
+  private attemptOnce(): Promise<void> {
+    return (this.attempting ??= this.attempt().finally(() => (this.attempting = undefined)));
   }
 
   /** One attempt, with a client of its own: names are resolved anew each time, as nodes may move. */
@@ -178,7 +194,9 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     const { path } = this;
     this.client = this.path = undefined;
     this.away = notConnected('no node is up');
+    this.lostAt = performance.now();
     void endBoth(client, path);
+    if (!this.stopped.signal.aborted) void this.attemptOnce();
   }
 }
 

@@ -9,7 +9,10 @@ import { Standing } from './standing.js';
 const PROBE: Execution = { statement: 'get', key: Buffer.from('kask:probe'), timestamp: 0 };
 const PROBE_MS = 500;
 
-/** Between two attempts to connect to a node that the driver believes up, in ms. */
+/**
+ * Between two attempts to connect to a node that the driver believes up, in ms. The first follows at once upon the loss
+ * of a connection that lived longer than the last.
+ */
 const RETRY_MS = { first: 250, last: 2_000 };
 
 export interface LaneNodeOptions extends Omit<NodeOptions, 'address' | 'host' | 'port'> {
@@ -25,7 +28,8 @@ export class LaneNode implements Coordinator {
   private connection: LaneConnection | undefined;
   private opening: Promise<void> | undefined;
   private retry: NodeJS.Timeout | undefined;
-  private retryMs = RETRY_MS.first;
+  private retryMs: number = RETRY_MS.first;
+  private openedAt = 0;
   private readonly closing = new AbortController();
   private readonly standing = new Standing({
     probe: () => this.probe(),
@@ -103,6 +107,7 @@ export class LaneNode implements Coordinator {
     if (this.closing.signal.aborted) return connection.close();
     this.connection = connection;
     this.retryMs = RETRY_MS.first;
+    this.openedAt = performance.now();
     connection.onEnd = (error) => this.lose(error);
     if (!connection.isOpen) this.lose(this.whyNot); // it ended before anybody listened
   }
@@ -110,6 +115,7 @@ export class LaneNode implements Coordinator {
   private lose(error: Error | undefined): void {
     this.connection = undefined;
     this.whyNot = error;
+    if (performance.now() - this.openedAt > RETRY_MS.last) this.retryMs = 0;
     this.tryLater();
   }
 
@@ -117,7 +123,7 @@ export class LaneNode implements Coordinator {
   private tryLater(): void {
     if (this.closing.signal.aborted || !this.host.isUp()) return;
     this.retry = setTimeout(() => void this.open(), this.retryMs).unref();
-    this.retryMs = Math.min(this.retryMs * 2, RETRY_MS.last);
+    this.retryMs = Math.min(Math.max(this.retryMs * 2, RETRY_MS.first), RETRY_MS.last);
   }
 }
 
