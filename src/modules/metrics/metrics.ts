@@ -5,7 +5,7 @@ import type { StorageErrorKind } from '../storage/storage-error.js';
 import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 
 export type StorageOperation = 'get' | 'set' | 'delete';
-export type StorageResult = 'ok' | 'miss' | StorageErrorKind | 'error';
+export type StorageResult = 'ok' | 'miss' | StorageErrorKind | 'error' | 'refused';
 
 /**
  * Every metric of our own, by name; docs/metrics.md tells what each is for. Labels have bounded values only. What is
@@ -37,9 +37,13 @@ export class Metrics {
   }
 
   countOperation(operation: StorageOperation, result: StorageResult, seconds: number): void {
-    const results = getOrAdd(this.results, operation, () => new Map<StorageResult, number>());
-    results.set(result, (results.get(result) ?? 0) + 1);
+    this.countResult(operation, result);
     getOrAdd(this.operations, operation, () => new Tally()).observe(seconds);
+  }
+
+  /** Of what the storage was not even asked. */
+  countRefusal(operation: StorageOperation): void {
+    this.countResult(operation, 'refused');
   }
 
   /** Registers a gauge whose value is asked for at each scrape. */
@@ -60,6 +64,11 @@ export class Metrics {
     labelNames: Label[] = [],
   ): Counter<Label> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  private countResult(operation: StorageOperation, result: StorageResult): void {
+    const results = getOrAdd(this.results, operation, () => new Map<StorageResult, number>());
+    results.set(result, (results.get(result) ?? 0) + 1);
   }
 
   private exposeRequests(): void {

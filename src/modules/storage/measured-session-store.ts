@@ -1,24 +1,35 @@
 import type { Metrics, StorageOperation, StorageResult } from '../metrics/metrics.js';
+import { Admission } from './admission.js';
 import { SessionStore } from './session-store.js';
 import { StorageError } from './storage-error.js';
 
-/** Counts and times what another store does; latency of the storage apart from that of HTTP. */
+/** Counts and times what another store does, latency of the storage apart from that of HTTP, and bounds what it has to do at once. */
 export class MeasuredSessionStore extends SessionStore {
+  private readonly admission = new Admission();
+
   constructor(
     private readonly store: SessionStore,
     private readonly metrics: Metrics,
   ) {
     super();
+    metrics.gauge(
+      'kask_storage_operations_limit',
+      'Reads and writes beyond so many in flight are refused; follows what the storage sustains',
+      () => this.admission.limit,
+    );
   }
 
   get(key: string): Promise<Buffer | undefined> {
+    if (this.admission.isFull) return this.refuse('get');
     return this.measure('get', this.store.get(key), (value) => (value === undefined ? 'miss' : 'ok'));
   }
 
   set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+    if (this.admission.isFull) return this.refuse('set');
     return this.measure('set', this.store.set(key, value, ttlSeconds), ok);
   }
 
+  /** Never refused: few, small, and nobody tries a logout again. */
   delete(key: string): Promise<void> {
     return this.measure('delete', this.store.delete(key), ok);
   }
@@ -35,13 +46,22 @@ export class MeasuredSessionStore extends SessionStore {
     result: (value: T) => StorageResult,
   ): Promise<T> {
     const start = performance.now();
-    const count = (outcome: StorageResult): void =>
-      this.metrics.countOperation(operation, outcome, (performance.now() - start) / 1000);
+    this.admission.begin();
+    const count = (outcome: StorageResult): void => {
+      const now = performance.now();
+      this.admission.end(now, now - start);
+      this.metrics.countOperation(operation, outcome, (now - start) / 1000);
+    };
     pending.then(
       (value) => count(result(value)),
       (error: unknown) => count(error instanceof StorageError ? error.kind : 'error'),
     );
     return pending;
+  }
+
+  private refuse(operation: StorageOperation): Promise<never> {
+    this.metrics.countRefusal(operation);
+    return Promise.reject(new StorageError('unavailable', 'it has more to do than it can do in time'));
   }
 }
 
