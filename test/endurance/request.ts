@@ -13,7 +13,13 @@ export interface Answer {
 }
 
 /** Resolves however the request ends. */
-export function send(method: string, url: string, agent: http.Agent, body?: Buffer): Promise<Answer> {
+export function send(
+  method: string,
+  url: string,
+  agent: http.Agent,
+  body?: Buffer,
+  patienceMs = PATIENCE_MS,
+): Promise<Answer> {
   const began = performance.now();
   return new Promise((resolve) => {
     const end = (answer: Partial<Answer>): void =>
@@ -26,7 +32,7 @@ export function send(method: string, url: string, agent: http.Agent, body?: Buff
         end({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
       );
     });
-    const timer = setTimeout(() => request.destroy(new Error('it never ended')), PATIENCE_MS);
+    const timer = setTimeout(() => request.destroy(new Error('no answer')), patienceMs);
     request.on('error', (error) => end({ error })).on('close', () => clearTimeout(timer));
     request.end(body);
   });

@@ -4,12 +4,13 @@ import type { Writable } from 'node:stream';
 
 /**
  * Reads lines of process ids, the latest of which counts. The end of the input is the end of the tests: it kills
- * those processes and removes the directory, again if a dying process still wrote into it.
+ * those processes, runs the last command and removes the directory, again if a dying process still wrote into it.
  */
 const SCRIPT = `
 pids=
 while read -r line; do pids=$line; done
 if [ -n "$pids" ]; then kill -9 $pids 2>/dev/null; fi
+eval "$2"
 for attempt in 1 2 3 4 5 6 7 8 9 10; do
   rm -rf "$1" && exit
   sleep 0.2
@@ -28,9 +29,9 @@ export class Guardian {
   private readonly pipe: Writable;
   private readonly exited: Promise<unknown>;
 
-  constructor(directory: string) {
+  constructor(directory: string, lastCommand = '') {
     // A session of its own: Ctrl-C in a terminal reaches us and not the guardian.
-    this.child = spawn('sh', ['-c', SCRIPT, 'test-guardian', directory], {
+    this.child = spawn('sh', ['-c', SCRIPT, 'test-guardian', directory, lastCommand], {
       cwd: '/',
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],

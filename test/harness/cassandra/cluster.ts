@@ -7,10 +7,11 @@ import { requireJava } from '../prerequisites.js';
 import { Guardian } from '../guardian.js';
 import { cassandraClassPath } from './jars.js';
 import { javaArguments } from './jvm.js';
-import { freeAddressBase, requireFreePorts } from './loopback.js';
+import { anotherAddress, freeAddressBase, requireFreePorts } from './loopback.js';
 import { CassandraNode } from './node.js';
 import { type Access, withClient } from './node-client.js';
 import { writeNodeFiles } from './node-files.js';
+import { groupOf, Partitions } from './partitions.js';
 import { eventually } from './poll.js';
 import { waitForRing } from './ring.js';
 import { createSessionTable, replication } from './session-table.js';
@@ -25,6 +26,8 @@ export interface ClusterOptions {
   authentication?: boolean;
   /** Clients need TLS and a certificate. The addresses are those that the nodes will have. */
   tls?: (addresses: string[]) => Certificates;
+  /** Nodes can be cut from each other: takes root and iptables. */
+  partitions?: boolean;
   /** Entries of cassandra.yaml that win over the harness's. */
   yaml?: Record<string, unknown>;
   /** Arguments of the JVM that win over the harness's. */
@@ -38,6 +41,7 @@ export class CassandraCluster {
     readonly nodes: readonly CassandraNode[],
     private readonly access: Access,
     private readonly guardian: Guardian,
+    private readonly partitions: Partitions | undefined,
   ) {}
 
   /** Resolves when every node serves clients and knows all others. */
@@ -62,16 +66,15 @@ export class CassandraCluster {
       certificates: options.tls?.(addresses),
     };
     const directory = mkdtempSync(path.join(tmpdir(), 'kask-cassandra-'));
-    const guardian = new Guardian(directory);
+    const partitions = options.partitions ? new Partitions(path.basename(directory)) : undefined;
+    const guardian = new Guardian(directory, partitions?.removal);
     const settings = { seeds: addresses, yaml: options.yaml ?? {}, ...access };
     const nodes = plans.map((plan) => {
       const files = writeNodeFiles(path.join(directory, plan.name), plan, settings);
-      return new CassandraNode(plan, files, [
-        java,
-        ...javaArguments(files, classPath, plans.length, options.jvm),
-      ]);
+      const command = [java, ...javaArguments(files, classPath, plans.length, options.jvm)];
+      return new CassandraNode(plan, files, command, options.partitions ? groupOf(plan.address) : undefined);
     });
-    return new CassandraCluster(directory, nodes, access, guardian);
+    return new CassandraCluster(directory, nodes, access, guardian, partitions);
   }
 
   /** Where a client may connect first: every node's address. */
@@ -103,6 +106,17 @@ export class CassandraCluster {
     node.thaw();
   }
 
+  /** From now on these and those hear nothing of each other; clients reach all. They notice within 30 s. */
+  async partition(some: readonly CassandraNode[], others: readonly CassandraNode[]): Promise<void> {
+    if (!this.partitions) throw new Error('the cluster was started without partitions');
+    await this.partitions.cut(some, others);
+  }
+
+  /** Ends all partitions; nodes believe each other well again within seconds. */
+  async heal(): Promise<void> {
+    await this.partitions?.heal();
+  }
+
   /**
    * Starts a node that is dead, with the data that it had, and waits until it serves clients. Others may believe it
    * dead for some seconds more: where that matters, wait for what your client sees.
@@ -110,6 +124,12 @@ export class CassandraCluster {
   async restart(node: CassandraNode): Promise<void> {
     this.spawn(node);
     await this.serving(node);
+  }
+
+  /** The same under another address, as pods come back. */
+  async restartElsewhere(node: CassandraNode): Promise<void> {
+    node.moveTo(anotherAddress(node.address));
+    await this.restart(node);
   }
 
   /** Kills all nodes, frozen ones too, and removes what they stored. */
@@ -131,6 +151,7 @@ export class CassandraCluster {
   }
 
   private async boot(): Promise<void> {
+    await this.partitions?.open();
     for (const node of this.nodes) this.spawn(node);
     await Promise.all(this.nodes.map((node) => this.serving(node)));
     await waitForRing(this.contactPoints, this.access);

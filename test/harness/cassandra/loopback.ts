@@ -21,6 +21,11 @@ export async function freeAddressBase(datacenters: Datacenters): Promise<string>
   throw new Error(`no loopback addresses have both ${CQL_PORT} and ${STORAGE_PORT} free`);
 }
 
+/** Below the same three octets, and no other node's. */
+export function anotherAddress(address: string): string {
+  return address.replace(/\d+$/, (octet) => String((Number(octet) + 100) % 250));
+}
+
 /** An address that another cluster holds would make the node end with an error that is hard to read. */
 export async function requireFreePorts(datacenters: Datacenters, base: string): Promise<void> {
   const taken = await takenPorts(datacenters, base);

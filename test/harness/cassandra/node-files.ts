@@ -1,6 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import type { Certificates } from '../certificates.js';
 import { CQL_PORT, STORAGE_PORT } from './loopback.js';
 import type { NodePlan } from './topology.js';
@@ -41,6 +41,12 @@ export function writeNodeFiles(directory: string, node: NodePlan, settings: Node
   writeFileSync(files.rackdc, `dc=${node.datacenter}\nrack=${node.rack}\n`);
   writeFileSync(files.logback, logbackXml(files.log));
   return files;
+}
+
+/** With the data that it has, the node starts there next time. */
+export function changeAddress(files: NodeFiles, address: string): void {
+  const yaml = parse(readFileSync(files.yaml, 'utf8')) as Record<string, unknown>;
+  writeFileSync(files.yaml, stringify({ ...yaml, listen_address: address, rpc_address: address }));
 }
 
 function cassandraYaml(directory: string, node: NodePlan, settings: NodeSettings): Record<string, unknown> {

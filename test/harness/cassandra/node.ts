@@ -4,14 +4,14 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { commandExists } from '../prerequisites.js';
 import { CQL_PORT } from './loopback.js';
-import type { NodeFiles } from './node-files.js';
+import { changeAddress, type NodeFiles } from './node-files.js';
 import { Hopeless } from './poll.js';
 import type { NodePlan } from './topology.js';
 
 /** One Cassandra process after another, over the same files. */
 export class CassandraNode {
   readonly name: string;
-  readonly address: string;
+  address: string;
   readonly datacenter: string;
   private child?: ChildProcess;
   private frozen = false;
@@ -20,6 +20,8 @@ export class CassandraNode {
     plan: NodePlan,
     private readonly files: NodeFiles,
     private readonly command: readonly string[],
+    /** The group id that its process runs under. */
+    readonly group?: number,
   ) {
     this.name = plan.name;
     this.address = plan.address;
@@ -43,7 +45,7 @@ export class CassandraNode {
   /** Starts the process and does not wait for it to serve. */
   spawn(onExit: () => void): void {
     if (this.alive) throw new Error(`${this.name} runs already`);
-    const [program, ...rest] = [...withoutLockedMemory(), ...this.command] as [string, ...string[]];
+    const [program, ...rest] = [...privileges(this.group), ...this.command] as [string, ...string[]];
     const output = openSync(this.files.output, 'a');
     // A process group of its own: Ctrl-C is for the tests, and the guardian ends the node.
     this.child = spawn(program, rest, {
@@ -60,6 +62,12 @@ export class CassandraNode {
   signal(signal: NodeJS.Signals): void {
     if (!this.alive) throw new Error(`${this.name} does not run`);
     this.child?.kill(signal);
+  }
+
+  /** Its next process has another address. */
+  moveTo(address: string): void {
+    changeAddress(this.files, address);
+    this.address = address;
   }
 
   freeze(): void {
@@ -98,7 +106,8 @@ export class CassandraNode {
 }
 
 /** A JVM that may lock memory pins its whole heap, which doubles what a node takes; root may. */
-function withoutLockedMemory(): string[] {
+function privileges(group: number | undefined): string[] {
   if (process.getuid?.() !== 0 || !commandExists('setpriv')) return [];
-  return ['setpriv', '--bounding-set', '-ipc_lock', '--inh-caps', '-ipc_lock'];
+  const ofGroup = group === undefined ? [] : ['--regid', String(group), '--clear-groups'];
+  return ['setpriv', '--bounding-set', '-ipc_lock', '--inh-caps', '-ipc_lock', ...ofGroup];
 }

@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Findings } from '../endurance/findings.js';
+import { everyRequestIsAnswered, type Expectation, failuresAreOfTheContract } from './expectations.js';
+import { Outcome } from './outcome.js';
+import type { Stage } from './stage.js';
+
+/** Something that happens to the nodes or to the service while clients go on. */
+export interface Scenario {
+  /** For `--only`. */
+  name: string;
+  title: string;
+  prepare?(stage: Stage): Promise<void>;
+  /** Resolves when it has happened. */
+  inflict(stage: Stage): Promise<void>;
+  /** How long it then lasts, in ms. */
+  lastsMs: number;
+  /** Resolves when the cause is gone. */
+  mend?(stage: Stage): Promise<void>;
+  /** Looks for what clients cannot see, once all is well. */
+  verify?(stage: Stage): Promise<void>;
+  expects: Expectation[];
+}
+
+const HEALTHY_MS = 10_000;
+/** So long without a failure is recovered, in ms. */
+const QUIET_MS = 5_000;
+/** For which recovery is awaited, in ms. */
+const PATIENCE_MS = 60_000;
+const ALWAYS = [everyRequestIsAnswered, failuresAreOfTheContract];
+
+export async function play(scenario: Scenario, stage: Stage): Promise<Outcome> {
+  stage.options.tell(scenario.title);
+  await stage.untilWell();
+  stage.findings = new Findings();
+  await scenario.prepare?.(stage);
+  stage.asked.length = 0;
+  const began = performance.now();
+  await sleep(HEALTHY_MS);
+  const cause = performance.now();
+  const mending = await endure(scenario, stage);
+  const gone = performance.now();
+  await untilQuiet(stage, gone);
+  const ended = performance.now();
+  await scenario.verify?.(stage);
+  const outcome = new Outcome(scenario.title, stage.asked, { began, cause, mending, gone, ended });
+  const wrong = [...ALWAYS, ...scenario.expects].flatMap((expectation) => expectation(outcome));
+  outcome.wrong.push(...new Set([...wrong, ...stage.findings.wrong()]));
+  return outcome;
+}
+
+/** Resolves with the moment from which on it was mended. */
+async function endure(scenario: Scenario, stage: Stage): Promise<number> {
+  try {
+    await scenario.inflict(stage);
+    await sleep(scenario.lastsMs);
+    return performance.now();
+  } finally {
+    await scenario.mend?.(stage);
+  }
+}
+
+async function untilQuiet({ asked }: Stage, gone: number): Promise<void> {
+  const lastFailure = (): number => asked.findLast(({ failure }) => failure !== undefined)?.at ?? 0;
+  while (performance.now() < Math.min(Math.max(gone, lastFailure()) + QUIET_MS, gone + PATIENCE_MS))
+    await sleep(200);
+}
