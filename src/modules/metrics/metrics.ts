@@ -54,8 +54,8 @@ export class Metrics {
     });
   }
 
-  counter(name: string, help: string): Counter {
-    return new Counter({ name, help, registers: [this.registry] });
+  counter<T extends string = never>(name: string, help: string, labelNames: T[] = []): Counter<T> {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
   private exposeRequests(): void {

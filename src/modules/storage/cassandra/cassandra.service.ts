@@ -50,9 +50,14 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     await Promise.race([firstAttempt, sleep(patience, undefined, { ref: false })]);
   }
 
+  /** For a whole operation, in ms. */
+  get timeoutMs(): number {
+    return this.settings.query_timeout_ms;
+  }
+
   /** Resolves with what a read found. Rejects with a StorageError, or with what is our own fault. */
-  run(execution: Execution): Promise<Buffer | undefined> {
-    return this.path ? this.path.run(execution) : Promise.reject(this.away);
+  run(execution: Execution, timeoutMs = this.timeoutMs): Promise<Buffer | undefined> {
+    return this.path ? this.path.run(execution, timeoutMs) : Promise.reject(this.away);
   }
 
   /** Throws what is wrong with the table, if anything is; nothing if it cannot be asked now. */
@@ -117,14 +122,13 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async openPath(client: Client, coordinators: LocalDatacenterPolicy): Promise<DataPath> {
-    const { keyspace, table, query_timeout_ms, data_path } = this.settings;
+    const { keyspace, table, data_path } = this.settings;
     const statements = sessionStatements(keyspace, table);
-    if (data_path === 'driver') return new DriverPath(client, statements, query_timeout_ms);
+    if (data_path === 'driver') return new DriverPath(client, statements);
     const lane = new Lane(client, coordinators, {
       ...laneOptions(this.settings),
       statements,
       keyspace,
-      timeoutMs: query_timeout_ms,
     });
     await lane.open();
     return lane;

@@ -13,17 +13,19 @@ export class DriverPath extends DataPath {
   constructor(
     private readonly client: Client,
     private readonly statements: SessionStatements,
-    private readonly timeoutMs: number,
   ) {
     super();
   }
 
-  async run({ statement, key, value, ttlSeconds, timestamp }: Execution): Promise<Buffer | undefined> {
+  async run(
+    { statement, key, value, ttlSeconds, timestamp }: Execution,
+    timeoutMs: number,
+  ): Promise<Buffer | undefined> {
     const { cql, consistency } = this.statements[statement];
     const parameters = value ? [key.toString(), value, ttlSeconds] : [key.toString()];
-    const options = { consistency, timestamp, readTimeout: this.timeoutMs };
+    const options = { consistency, timestamp, readTimeout: timeoutMs };
     try {
-      const result = await this.inTime(this.client.execute(cql, parameters, options));
+      const result = await inTime(this.client.execute(cql, parameters, options), timeoutMs);
       return (result.first()?.get('value') as Buffer | null | undefined) ?? undefined;
     } catch (error) {
       throw fromDriverError(error);
@@ -34,16 +36,16 @@ export class DriverPath extends DataPath {
   close(): void {
     return;
   }
+}
 
-  /** The driver's time limit is for each node that it asks and each statement that it prepares first. */
-  private async inTime<T>(answer: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(
-        () => reject(new StorageError('timeout', 'Cassandra did not answer in time')),
-        this.timeoutMs,
-      );
-    });
-    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
-  }
+/** The driver's time limit is for each node that it asks and each statement that it prepares first. */
+async function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new StorageError('timeout', 'Cassandra did not answer in time')),
+      timeoutMs,
+    );
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

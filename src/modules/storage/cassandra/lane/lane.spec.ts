@@ -9,6 +9,7 @@ import { sessionStatements } from '../statements.js';
 import { Lane } from './lane.js';
 
 const WAIT_MS = 20_000;
+const TIMEOUT_MS = 5_000;
 
 /** As much of the driver's client as the lane asks. */
 class FakeClient extends EventEmitter {
@@ -58,7 +59,6 @@ beforeEach(() => {
     heartbeatMs: 60_000,
     statements: sessionStatements('sessions', 'values'),
     keyspace: 'sessions',
-    timeoutMs: 5_000,
   });
 });
 
@@ -80,7 +80,7 @@ async function hosts(count: number, datacenter?: string): Promise<FakeHost[]> {
   return made;
 }
 
-const get = () => lane.run({ statement: 'get', key: Buffer.from('key'), timestamp: 1 });
+const get = () => lane.run({ statement: 'get', key: Buffer.from('key'), timestamp: 1 }, TIMEOUT_MS);
 const asked = (hosts: FakeHost[]): number[] => hosts.map(({ node }) => node.executions().length);
 const untilConnections = (count: number): Promise<void> =>
   eventually(() => Promise.resolve(expect(lane.connections).toBe(count)), WAIT_MS);
