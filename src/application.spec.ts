@@ -84,6 +84,7 @@ describe('a store that fails', () => {
     ['unavailable', 503, '1'],
     ['timeout', 504, undefined],
     ['too_large', 413, undefined],
+    ['delete_pending', 503, '1'],
   ] as const)('because it is %s: %i', async (kind, status, retryAfter) => {
     failure = new StorageError(kind, 'the reason', { cause: new Error(MARK) });
     for (const method of ['get', 'put', 'delete'] as const) {

@@ -1,6 +1,7 @@
 import { Client } from 'cassandra-driver';
 import { CassandraSettings } from '../../src/config/settings.js';
 import { clientOptions, laneOptions } from '../../src/modules/storage/cassandra/cassandra-client-options.js';
+import type { Execution } from '../../src/modules/storage/cassandra/lane/execution.js';
 import { Lane } from '../../src/modules/storage/cassandra/lane/lane.js';
 import { LocalDatacenterPolicy } from '../../src/modules/storage/cassandra/local-datacenter.js';
 import { sessionStatements } from '../../src/modules/storage/cassandra/statements.js';
@@ -19,15 +20,15 @@ const lane = new Lane(client, coordinators, {
   ...laneOptions(settings),
   statements: sessionStatements(keyspace, settings.table),
   keyspace,
-  timeoutMs: 2_500,
 });
 await lane.open();
 const timestamps = new Timestamps();
+const run = (execution: Execution) => lane.run(execution, settings.query_timeout_ms);
 
 serveFloor({
-  get: (key) => lane.run({ statement: 'get', key: Buffer.from(key), timestamp: timestamps.next() }),
+  get: (key) => run({ statement: 'get', key: Buffer.from(key), timestamp: timestamps.next() }),
   set: async (key, value) => {
     const written = { key: Buffer.from(key), value, ttlSeconds: TTL_SECONDS, timestamp: timestamps.next() };
-    await lane.run({ statement: 'set', ...written });
+    await run({ statement: 'set', ...written });
   },
 });

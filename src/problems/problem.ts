@@ -33,6 +33,11 @@ export const PROBLEMS = {
     title: 'Service unavailable',
     detail: 'The storage cannot serve this request now',
   },
+  delete_pending: {
+    status: 503,
+    title: 'Delete pending',
+    detail: 'Not every datacenter has acknowledged the delete yet, and it is repeated until each has',
+  },
   timeout: { status: 504, title: 'Gateway timeout', detail: 'The storage did not answer in time' },
 } as const satisfies Record<string, { status: number; title: string; detail: string }>;
 

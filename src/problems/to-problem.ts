@@ -10,6 +10,7 @@ const OF_STORAGE: Record<StorageErrorKind, ProblemName> = {
   unavailable: 'unavailable',
   timeout: 'timeout',
   too_large: 'too_large',
+  delete_pending: 'delete_pending',
 };
 
 /** Whatever was thrown anywhere, as what a client is told of it. */
@@ -29,9 +30,10 @@ export function whatFailed(error: unknown, problem: Problem): string {
 }
 
 function fromStorage({ kind, reason }: StorageError): Problem {
-  const headers: Record<string, string> =
-    kind === 'unavailable' ? { 'retry-after': RETRY_AFTER_SECONDS } : {};
-  return new Problem(OF_STORAGE[kind], `${PROBLEMS[OF_STORAGE[kind]].detail}: ${reason}`, headers);
+  const name = OF_STORAGE[kind];
+  const { status, detail } = PROBLEMS[name];
+  const headers: Record<string, string> = status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : {};
+  return new Problem(name, `${detail}: ${reason}`, headers);
 }
 
 /** Fastify marks its own errors with the status that they mean. */

@@ -4,6 +4,8 @@ import { CassandraSettings, Settings } from '../../src/config/settings.js';
 import { Metrics } from '../../src/modules/metrics/metrics.js';
 import { CassandraService } from '../../src/modules/storage/cassandra/cassandra.service.js';
 import { CassandraSessionStore } from '../../src/modules/storage/cassandra/cassandra-session-store.js';
+import { PendingDeletes } from '../../src/modules/storage/cassandra/pending-deletes.js';
+import { Timestamps } from '../../src/modules/storage/cassandra/timestamps.js';
 import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
 import { type OpenStore, sessionStoreContract } from './session-store-contract.js';
 
@@ -22,10 +24,12 @@ async function open(dataPath: 'lane' | 'driver'): Promise<OpenStore> {
     data_path: dataPath,
   });
   const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
-  const cassandra = new CassandraService(settings, new Metrics(new Registry()), logger);
+  const metrics = new Metrics(new Registry());
+  const cassandra = new CassandraService(settings, metrics, logger);
+  const pendingDeletes = new PendingDeletes(cassandra, settings, metrics, logger);
   await cassandra.onModuleInit();
   return {
-    store: new CassandraSessionStore(cassandra),
+    store: new CassandraSessionStore(cassandra, pendingDeletes, new Timestamps()),
     // Cassandra keeps expiry in whole seconds.
     expiryToleranceMs: 1_000,
     close: async () => {

@@ -148,7 +148,11 @@ describe('requests', () => {
     expect(counts(scrape.samples('http_requests_total'))).toEqual(
       tally(seen.map((method) => `${method} 503`)),
     );
-    expect(results(scrape)).toEqual({ 'delete unavailable': 1, 'get unavailable': 2, 'set unavailable': 2 });
+    expect(results(scrape)).toEqual({
+      'delete delete_pending': 1,
+      'get unavailable': 2,
+      'set unavailable': 2,
+    });
   });
 
   it('are timed in the buckets of the contract', async () => {

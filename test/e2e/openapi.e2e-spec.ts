@@ -155,7 +155,9 @@ describe('the document', () => {
 
   it('has each problem of the table, with its status, type and title, and no other', () => {
     const problems = documentedResponses().filter(([, , { content }]) => content?.[PROBLEM_CONTENT_TYPE]);
-    const documented = problems.map(([, status, response]) => ({ status, ...problemOf(response) }));
+    const documented = problems.flatMap(([, status, response]) =>
+      problemsOf(response).map((problem) => ({ status, ...problem })),
+    );
     const table = Object.entries(PROBLEMS).map(([name, { status, title }]) => ({
       status: String(status),
       name,
@@ -352,16 +354,16 @@ function expectBody({ headers, body }: RawAnswer, method: string, { content }: D
   expect(mismatches(content?.[mediaType]?.schema ?? {}, found, mediaType)).toEqual([]);
 }
 
-/** The name and title that a problem's response narrows the general schema to. */
-function problemOf({ content }: Pick<DocumentedResponse, 'content'>): { name: string; title: string } {
+/** The names and titles that a problem's response narrows the general schema to. */
+function problemsOf({ content }: Pick<DocumentedResponse, 'content'>): { name: string; title: string }[] {
   const [, narrowed] = content?.[PROBLEM_CONTENT_TYPE]?.schema.allOf as {
     properties: Record<string, Schema>;
   }[];
-  const only = (property: string) => (narrowed?.properties[property]?.enum as string[]).join();
-  return {
-    name: only('type').replace('https://www.mediawiki.org/wiki/Kask/errors/', ''),
-    title: only('title'),
-  };
+  const each = (property: string) => narrowed?.properties[property]?.enum as string[];
+  return each('type').map((type, i) => ({
+    name: type.replace('https://www.mediawiki.org/wiki/Kask/errors/', ''),
+    title: each('title')[i] as string,
+  }));
 }
 
 /** What of a value does not fit a schema, of the few keywords that our document uses; it may use no other. */

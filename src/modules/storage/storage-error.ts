@@ -1,4 +1,5 @@
-export type StorageErrorKind = 'unavailable' | 'timeout' | 'too_large';
+/** `delete_pending` is of deletes alone: not done everywhere yet, and repeated until it is. */
+export type StorageErrorKind = 'unavailable' | 'timeout' | 'too_large' | 'delete_pending';
 
 /**
  * The storage did not do what it was asked, through no fault of this process. Never means "absent": absence is a

@@ -28,7 +28,9 @@ const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...
   cassandra: async () => {
     const { CassandraService } = await import('./cassandra/cassandra.service.js');
     const { CassandraSessionStore } = await import('./cassandra/cassandra-session-store.js');
-    return [CassandraSessionStore, CassandraService];
+    const { PendingDeletes } = await import('./cassandra/pending-deletes.js');
+    const { Timestamps } = await import('./cassandra/timestamps.js');
+    return [CassandraSessionStore, PendingDeletes, Timestamps, CassandraService];
   },
   embedded: async () => {
     const { EmbeddedSessionStore } = await import('./embedded/embedded-session-store.js');

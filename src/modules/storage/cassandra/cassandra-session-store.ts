@@ -2,17 +2,30 @@ import { Injectable } from '@nestjs/common';
 import { SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { CassandraService } from './cassandra.service.js';
+import type { Execution } from './lane/execution.js';
+import { PendingDeletes } from './pending-deletes.js';
 import { Timestamps } from './timestamps.js';
 
 /** No key of a client's: a probe reads a row that nobody writes, from the replicas that a session would need. */
 const PROBE_KEY = 'kask:probe';
+/** Of the time for a delete, what every datacenter may take; the rest is for the one that we are in. */
+const SHARE_OF_ALL_DATACENTERS = 0.8;
+/** What they may take while the last delete had no answer in time, in ms: enough for two who are well. */
+const SUSPECTED_MS = 300;
+/** What a delete is tried as once not every datacenter has it, and what is then told of it. */
+const NEARBY = [
+  ['deleteLocally', 'it took effect in this datacenter'],
+  ['deleteAtOne', 'it reached a replica at least'],
+] as const;
 
 /** Sessions in the table that production has: `key text PRIMARY KEY, value blob`. */
 @Injectable()
 export class CassandraSessionStore extends SessionStore {
-  private readonly timestamps = new Timestamps();
-
-  constructor(private readonly cassandra: CassandraService) {
+  constructor(
+    private readonly cassandra: CassandraService,
+    private readonly pendingDeletes: PendingDeletes,
+    private readonly timestamps: Timestamps,
+  ) {
     super();
   }
 
@@ -34,12 +47,18 @@ export class CassandraSessionStore extends SessionStore {
     });
   }
 
+  /** One timestamp for all tries, now and later, so that none of them deletes what is written after this. */
   async delete(key: string): Promise<void> {
-    await this.cassandra.run({
-      statement: 'delete',
-      key: Buffer.from(key),
-      timestamp: this.timestamps.next(),
-    });
+    const removal = { key: Buffer.from(key), timestamp: this.timestamps.next() };
+    const deadline = performance.now() + this.cassandra.timeoutMs;
+    try {
+      await this.cassandra.run({ statement: 'delete', ...removal }, this.patienceMs());
+    } catch (error) {
+      if (!mayBeRepeated(error)) throw error;
+      this.pendingDeletes.remember(key, removal.timestamp, error);
+      throw new StorageError('delete_pending', await this.deleteNearby(removal, deadline), { cause: error });
+    }
+    this.pendingDeletes.acknowledged(key, removal.timestamp);
   }
 
   async probe(): Promise<void> {
@@ -51,4 +70,29 @@ export class CassandraSessionStore extends SessionStore {
       throw error;
     }
   }
+
+  /** That the other datacenter is back, the repeats of what is pending find out. */
+  private patienceMs(): number {
+    const patience = this.cassandra.timeoutMs * SHARE_OF_ALL_DATACENTERS;
+    return Math.ceil(this.pendingDeletes.timedOut ? Math.min(patience, SUSPECTED_MS) : patience);
+  }
+
+  /** Tells how far it came. */
+  private async deleteNearby(removal: Omit<Execution, 'statement'>, deadline: number): Promise<string> {
+    for (const [statement, effect] of NEARBY) {
+      try {
+        const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
+        await this.cassandra.run({ statement, ...removal }, leftMs);
+        return effect;
+      } catch (error) {
+        if (!mayBeRepeated(error)) throw error;
+        if (error.kind === 'timeout') break;
+      }
+    }
+    return 'it may have taken effect nowhere yet';
+  }
+}
+
+function mayBeRepeated(error: unknown): error is StorageError {
+  return error instanceof StorageError && (error.kind === 'unavailable' || error.kind === 'timeout');
 }

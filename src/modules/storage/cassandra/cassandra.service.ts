@@ -33,7 +33,7 @@ const PATIENCE_MS = 1_000;
 export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private readonly settings: CassandraSettings;
   /** For all that is done for one request, in ms. */
-  private readonly timeoutMs: number;
+  readonly timeoutMs: number;
   private readonly counters: CassandraCounters;
   private readonly stopped = new AbortController();
   private client: Client | undefined;
@@ -65,8 +65,8 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Resolves with what a read found. Rejects with a StorageError, or with what is our own fault. */
-  run(execution: Execution): Promise<Buffer | undefined> {
-    return this.path ? this.path.run(execution) : this.runOnceBack(execution);
+  run(execution: Execution, timeoutMs = this.timeoutMs): Promise<Buffer | undefined> {
+    return this.path ? this.path.run(execution, timeoutMs) : this.runOnceBack(execution, timeoutMs);
   }
 
   /** Throws what is wrong with the table, if anything is; nothing if it cannot be asked now. */
@@ -95,11 +95,12 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  private async runOnceBack(execution: Execution): Promise<Buffer | undefined> {
-    const waitMs = this.lostAt + MOMENT_MS - performance.now();
+  private async runOnceBack(execution: Execution, timeoutMs: number): Promise<Buffer | undefined> {
+    const began = performance.now();
+    const waitMs = Math.min(this.lostAt + MOMENT_MS - began, timeoutMs);
     if (waitMs > 0) await Promise.race([this.attempting, sleep(waitMs, undefined, { ref: false })]);
     if (!this.path) throw this.away;
-    return this.path.run(execution);
+    return this.path.run(execution, timeoutMs - (performance.now() - began));
   }
 
   /** Whoever wants one while one is under way shares it. */
@@ -144,14 +145,13 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
 
   private async openPath(client: Client, coordinators: LocalDatacenterPolicy): Promise<DataPath> {
     const { keyspace, table, data_path } = this.settings;
-    const { timeoutMs, counters } = this;
+    const { counters } = this;
     const statements = sessionStatements(keyspace, table);
-    if (data_path === 'driver') return new DriverPath(client, statements, timeoutMs);
+    if (data_path === 'driver') return new DriverPath(client, statements);
     const lane = new Lane(client, coordinators, {
       ...laneOptions(this.settings),
       statements,
       keyspace,
-      timeoutMs,
       onHedge: (operation) => counters.hedges.inc({ operation }),
       onNextTry: () => counters.nextTries.inc(),
       onStanding: (node, isAside, why) => this.tellStanding(node, isAside, why),

@@ -14,20 +14,22 @@ export class DriverPath extends DataPath {
   constructor(
     private readonly client: Client,
     private readonly statements: SessionStatements,
-    private readonly timeoutMs: number,
   ) {
     super();
   }
 
   /** The driver's own time limit is for each node that it asks and each statement that it prepares first. */
-  async run({ statement, key, value, ttlSeconds, timestamp }: Execution): Promise<Buffer | undefined> {
+  async run(
+    { statement, key, value, ttlSeconds, timestamp }: Execution,
+    timeoutMs: number,
+  ): Promise<Buffer | undefined> {
     const { cql, consistency } = this.statements[statement];
     const parameters = value ? [key.toString(), value, ttlSeconds] : [key.toString()];
-    const options = { consistency, timestamp, readTimeout: this.timeoutMs };
+    const options = { consistency, timestamp, readTimeout: timeoutMs };
     try {
       const result = await inTime(
         this.client.execute(cql, parameters, options),
-        this.timeoutMs,
+        timeoutMs,
         'Cassandra did not answer in time',
       );
       return (result.first()?.get('value') as Buffer | null | undefined) ?? undefined;

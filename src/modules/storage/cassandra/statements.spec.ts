@@ -6,6 +6,8 @@ describe('the statements of a session', () => {
       get: { cql: 'SELECT value FROM "Kask"."values" WHERE key = ?', consistency: 6 },
       set: { cql: 'INSERT INTO "Kask"."values" (key, value) VALUES (?, ?) USING TTL ?', consistency: 6 },
       delete: { cql: 'DELETE FROM "Kask"."values" WHERE key = ?', consistency: 7 },
+      deleteLocally: { cql: 'DELETE FROM "Kask"."values" WHERE key = ?', consistency: 6 },
+      deleteAtOne: { cql: 'DELETE FROM "Kask"."values" WHERE key = ?', consistency: 1 },
     });
   });
 

@@ -1,6 +1,6 @@
 import { types } from 'cassandra-driver';
 
-export type StatementName = 'get' | 'set' | 'delete';
+export type StatementName = 'get' | 'set' | 'delete' | 'deleteLocally' | 'deleteAtOne';
 
 export interface Statement {
   readonly cql: string;
@@ -10,20 +10,25 @@ export interface Statement {
 export type SessionStatements = Readonly<Record<StatementName, Statement>>;
 
 /**
- * The three statements of a session. Their consistency levels are constants of the design, not settings:
+ * The statements of a session. Their consistency levels are constants of the design, not settings:
  * - reads and writes at LOCAL_QUORUM meet in at least one replica of this datacenter, so that a user reads what he
  *   wrote, without waiting for the other datacenter;
- * - deletes at EACH_QUORUM, so that a logout holds in every datacenter before it is answered.
+ * - deletes at EACH_QUORUM, so that a logout holds in every datacenter before it is answered. Cassandra refuses that
+ *   before it writes anything when a datacenter lacks its quorum; the same delete at LOCAL_QUORUM, and at ONE where that
+ *   is refused too, goes to every replica that is alive all the same: the level is only who has to answer.
  * The TTL is bound: a TTL in the text would make a prepared statement for each value of it. Bound as 0 it means
  * "never expires", whatever the table's default is. Identifiers are quoted: `values` is a word of CQL.
  */
 export function sessionStatements(keyspace: string, table: string): SessionStatements {
   const name = qualified(keyspace, table);
-  const { localQuorum, eachQuorum } = types.consistencies;
+  const { one, localQuorum, eachQuorum } = types.consistencies;
+  const remove = `DELETE FROM ${name} WHERE key = ?`;
   return {
     get: { cql: `SELECT value FROM ${name} WHERE key = ?`, consistency: localQuorum },
     set: { cql: `INSERT INTO ${name} (key, value) VALUES (?, ?) USING TTL ?`, consistency: localQuorum },
-    delete: { cql: `DELETE FROM ${name} WHERE key = ?`, consistency: eachQuorum },
+    delete: { cql: remove, consistency: eachQuorum },
+    deleteLocally: { cql: remove, consistency: localQuorum },
+    deleteAtOne: { cql: remove, consistency: one },
   };
 }
 

@@ -1,7 +1,10 @@
+import { Injectable } from '@nestjs/common';
+
 /**
  * Timestamps of writes, in microseconds since the epoch: of two writes to a key, Cassandra keeps the one with the
  * later. Each is later than all that this process gave before, also if its clock is set back.
  */
+@Injectable()
 export class Timestamps {
   private last = 0;
 

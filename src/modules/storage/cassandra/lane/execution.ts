@@ -17,7 +17,13 @@ export interface Execution {
 /** Section 4.1.4: values are bound, no metadata of rows is wanted, and the client gives the timestamp. */
 const FLAGS = 0x01 | 0x02 | 0x20;
 /** How many values each binds; see statements.ts. */
-const PARAMETERS: Record<StatementName, number> = { get: 1, set: 3, delete: 1 };
+const PARAMETERS: Record<StatementName, number> = {
+  get: 1,
+  set: 3,
+  delete: 1,
+  deleteLocally: 1,
+  deleteAtOne: 1,
+};
 const TTL_BYTES = 4;
 const TIMESTAMP_BYTES = 8;
 /** Values from here on are written from where they lie, in bytes: below, copying is cheaper than a write of their own. */

@@ -48,7 +48,7 @@ export interface Attempt {
   suspected?(): void;
 }
 
-/** A connection to one node for the three statements of a session. */
+/** A connection to one node for the statements of a session. */
 export class LaneConnection {
   /** Called once, when it has ended. */
   onEnd: ((error: Error) => void) | undefined;
@@ -91,7 +91,8 @@ export class LaneConnection {
       this.onEnd?.(error);
     };
     // Or else the first requests would wait for it. Why it fails is told to those who need the statement.
-    for (const name of ['get', 'set', 'delete'] as const) this.prepare(name).catch(() => undefined);
+    for (const name of Object.keys(options.statements) as StatementName[])
+      this.prepare(name).catch(() => undefined);
   }
 
   get isOpen(): boolean {

@@ -61,7 +61,6 @@ beforeEach(() => {
     heartbeatMs: 60_000,
     statements: sessionStatements('sessions', 'values'),
     keyspace: 'sessions',
-    timeoutMs: TIMEOUT_MS,
     onStanding: (address, isAside) => standings.push(`${address} ${isAside ? 'aside' : 'back'}`),
   });
 });
@@ -84,7 +83,7 @@ async function hosts(count: number, datacenter?: string): Promise<FakeHost[]> {
   return made;
 }
 
-const get = () => lane.run({ statement: 'get', key: Buffer.from('key'), timestamp: 1 });
+const get = () => lane.run({ statement: 'get', key: Buffer.from('key'), timestamp: 1 }, TIMEOUT_MS);
 const asked = (hosts: FakeHost[]): number[] => hosts.map(({ node }) => node.executions().length);
 const untilConnections = (count: number): Promise<void> =>
   eventually(() => Promise.resolve(expect(lane.connections).toBe(count)), WAIT_MS);

@@ -14,12 +14,10 @@ const TICK_MS = 10;
 
 export interface LaneOptions extends Omit<LaneNodeOptions, 'wheel'>, Pick<Terms, 'onHedge' | 'onNextTry'> {
   keyspace: string;
-  /** For a whole operation, in ms. */
-  timeoutMs: number;
 }
 
 /**
- * The lean way of the three statements of a session to the nodes of our datacenter, on connections of its own. Which
+ * The lean way of the statements of a session to the nodes of our datacenter, on connections of its own. Which
  * nodes there are, where their tokens lie, and which are up, the driver knows.
  */
 export class Lane extends DataPath {
@@ -52,8 +50,8 @@ export class Lane extends DataPath {
     await Promise.any(opened).catch(() => undefined);
   }
 
-  run(execution: Execution): Promise<Buffer | undefined> {
-    return runOn(this.plan(execution.key), execution, performance.now() + this.options.timeoutMs, this.terms);
+  run(execution: Execution, timeoutMs: number): Promise<Buffer | undefined> {
+    return runOn(this.plan(execution.key), execution, performance.now() + timeoutMs, this.terms);
   }
 
   get connections(): number {

@@ -29,15 +29,15 @@ const STARTUP = { CQL_VERSION: '3.0.0', DRIVER_NAME: 'kask', DRIVER_VERSION: '2.
 const statements = sessionStatements('sessions', 'values');
 const TIMESTAMP = 1_700_000_000_123_456;
 
-const get: Execution = { statement: 'get', key: Buffer.from('k:1'), timestamp: TIMESTAMP };
-const set: Execution = {
+const get = { statement: 'get', key: Buffer.from('k:1'), timestamp: TIMESTAMP } satisfies Execution;
+const set = {
   statement: 'set',
   key: Buffer.from('k:1'),
   value: Buffer.from('Ada'),
   ttlSeconds: 86_400,
   timestamp: TIMESTAMP,
-};
-const remove: Execution = { statement: 'delete', key: Buffer.from('k:1'), timestamp: TIMESTAMP };
+} satisfies Execution;
+const remove = { statement: 'delete', key: Buffer.from('k:1'), timestamp: TIMESTAMP } satisfies Execution;
 
 const PREPARED_IDS = {
   get: '67a05b42f4016fd87f700cd2b9078d48',
@@ -115,7 +115,7 @@ async function written(version: ProtocolVersion, write: (outbox: Outbox) => void
   return Buffer.concat(chunks);
 }
 
-function messageOf(version: ProtocolVersion, statement: Execution['statement']): ExecuteMessage {
+function messageOf(version: ProtocolVersion, statement: keyof typeof PREPARED_IDS): ExecuteMessage {
   const id = bytes(PREPARED_IDS[statement]);
   const prepared = { id, resultMetadataId: version === 5 ? bytes(RESULT_METADATA_IDS[statement]) : id };
   return new ExecuteMessage(version, prepared, statement, statements[statement].consistency);
