@@ -4,6 +4,7 @@ import type { CassandraNode } from '../harness/cassandra/node.js';
 import { metric } from '../harness/metrics.js';
 import { nothingFails, onlyDeletesFail, p99StaysWithinTwice, recoversWithin } from './expectations.js';
 import { Logouts } from './logouts.js';
+import { overload } from './overload.js';
 import type { Scenario } from './scenario.js';
 import type { Stage } from './stage.js';
 
@@ -17,7 +18,7 @@ const PROCESSES = 3;
 /** From the moment that the nodes have quorum, in seconds. */
 const SERVES_AGAIN = 5;
 
-/** All that `npm run test:faults` plays, in this order. Overload is to come. */
+/** All that `npm run test:faults` plays, in this order. */
 export const SCENARIOS: Scenario[] = [
   {
     name: 'one-killed',
@@ -126,6 +127,7 @@ export const SCENARIOS: Scenario[] = [
     begin: ({ cluster, eqiad, codfw }) => cluster.partition(eqiad, codfw),
     end: ({ cluster }) => cluster.heal(),
   }),
+  overload(),
   {
     name: 'service-first',
     title: 'Cassandra starts after the service',
