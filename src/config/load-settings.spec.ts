@@ -230,6 +230,7 @@ describe('whole numbers', () => {
     ['cassandra.port', '1', '65535', '0', '65536'],
     ['cassandra.query_timeout_ms', '1', '600000', '0', '600001'],
     ['cassandra.connect_timeout_ms', '1', '600000', '0', '600001'],
+    ['cassandra.clock_limit_ms', '0', '600000', '-1', '600001'],
   ])('%s is from %s to %s', (path, least, most, below, above) => {
     const yaml = (value: string) => `${path.replace('.', ': {')}: ${value}${path.includes('.') ? '}' : ''}`;
     for (const value of [least, most])

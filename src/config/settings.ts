@@ -76,6 +76,9 @@ export class CassandraSettings {
   @WholeNumber(milliseconds(1))
   connect_timeout_ms = 5000;
 
+  @WholeNumber(milliseconds(0))
+  clock_limit_ms = 1000;
+
   @OneOf(DATA_PATHS)
   data_path: (typeof DATA_PATHS)[number] = 'lane';
 

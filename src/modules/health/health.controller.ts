@@ -47,6 +47,10 @@ export class HealthController {
   @Get('ready')
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.readiness.service(), () => this.readiness.storage()]);
+    return this.health.check([
+      () => this.readiness.service(),
+      () => this.readiness.storage(),
+      () => this.readiness.clock(),
+    ]);
   }
 }

@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
+import { StorageClock } from '../storage/storage-clock.js';
 import { StorageProbe } from './storage-probe.js';
 
-/** Whether this process should be sent requests: it is not leaving, and its storage serves. */
+/** Whether this process should be sent requests: it is not leaving, its storage serves, and so does its clock. */
 @Injectable()
 export class Readiness {
   private leaving = false;
@@ -10,6 +11,7 @@ export class Readiness {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly probe: StorageProbe,
+    @Inject(StorageClock) private readonly storageClock: StorageClock | null,
   ) {}
 
   /** From now on not ready, while what still comes is served. */
@@ -30,5 +32,13 @@ export class Readiness {
     const indicator = this.indicators.check('storage');
     const { state } = this.probe;
     return state.up ? indicator.up() : indicator.down({ reason: state.reason });
+  }
+
+  /** Nothing where the storage does not care about clocks. */
+  clock(): HealthIndicatorResult {
+    if (!this.storageClock) return {};
+    const indicator = this.indicators.check('clock');
+    const { fault } = this.storageClock;
+    return fault ? indicator.down({ reason: fault }) : indicator.up();
   }
 }

@@ -3,6 +3,7 @@ import type { Settings } from '../../config/settings.js';
 import { Metrics } from '../metrics/metrics.js';
 import { MeasuredSessionStore } from './measured-session-store.js';
 import { SessionStore } from './session-store.js';
+import { StorageClock } from './storage-clock.js';
 
 /** Binds the one store that the settings name; nobody else knows which it is. */
 @Module({})
@@ -18,7 +19,7 @@ export class StorageModule {
       module: StorageModule,
       global: true,
       providers: [Store, ...neededByIt, measured],
-      exports: [SessionStore],
+      exports: [SessionStore, StorageClock],
     };
   }
 }
@@ -30,10 +31,12 @@ const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...
     const { CassandraSessionStore } = await import('./cassandra/cassandra-session-store.js');
     const { PendingDeletes } = await import('./cassandra/pending-deletes.js');
     const { Timestamps } = await import('./cassandra/timestamps.js');
-    return [CassandraSessionStore, PendingDeletes, Timestamps, CassandraService];
+    const { ClusterClock } = await import('./cassandra/cluster-clock.js');
+    const clock = { provide: StorageClock, useExisting: ClusterClock };
+    return [CassandraSessionStore, PendingDeletes, ClusterClock, clock, Timestamps, CassandraService];
   },
   embedded: async () => {
     const { EmbeddedSessionStore } = await import('./embedded/embedded-session-store.js');
-    return [EmbeddedSessionStore];
+    return [EmbeddedSessionStore, { provide: StorageClock, useValue: null }];
   },
 };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
-import { Client, type Host } from 'cassandra-driver';
+import { Client, type Host, types } from 'cassandra-driver';
 import { type CassandraSettings, Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { StorageError } from '../storage-error.js';
@@ -77,6 +77,18 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     } catch (error) {
       if (error instanceof StorageError) throw error;
     }
+  }
+
+  /** Nodes of our datacenter that the driver has connections to. */
+  connectedHosts(): readonly Host[] {
+    return this.client?.getState().getConnectedHosts() ?? [];
+  }
+
+  /** What one node, and no other, says of itself, in a single row. */
+  async askNode(host: Host, cql: string, timeoutMs: number): Promise<types.Row> {
+    if (!this.client) throw this.away;
+    const options = { host, prepare: false, consistency: types.consistencies.one, readTimeout: timeoutMs };
+    return (await this.client.execute(cql, [], options)).first();
   }
 
   /** The driver would wait for every answer that a node still owes it, also to requests that we gave up. */

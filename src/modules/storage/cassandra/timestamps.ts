@@ -9,7 +9,11 @@ export class Timestamps {
   private last = 0;
 
   next(): number {
-    this.last = Math.max(this.last + 1, Date.now() * 1000);
-    return this.last;
+    return (this.last = this.now());
+  }
+
+  /** What the next would be. */
+  now(): number {
+    return Math.max(this.last + 1, Date.now() * 1000);
   }
 }
