@@ -131,14 +131,14 @@ describe('the clock', () => {
     expect(await offset()).toBeCloseTo(0, 2);
   });
 
-  it('is compared with answers that came quickly', async () => {
+  it('is compared with answers that came quickly alone, as a slow cluster is no wrong clock', async () => {
     nodes = [{ aheadMs: 0 }, { aheadMs: 700, wayMs: 60 }, { aheadMs: 700, wayMs: 400 }];
     start(1_000);
     await untilCertain();
     expect(await offset()).toBeCloseTo(0, 2);
     nodes.shift();
     await untilCertain();
-    expect(await offset()).toBeCloseTo(-0.7, 2);
+    expect(await offset()).toBeCloseTo(0, 2);
   });
 
   it('counts as the timestamps that were given, also once it was set forward and back', async () => {

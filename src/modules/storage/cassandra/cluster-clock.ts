@@ -14,19 +14,13 @@ const INTERVAL_MS = 10_000;
 /** Until a measurement is confirmed or refuted by the next, in ms. */
 const CONFIRM_MS = 1_000;
 const ANSWER_MS = 2_000;
-/** Of a slower answer it is not known when the clock was read, in ms. */
+/** Of a slower answer it is not known when the clock was read: a slow cluster would look like a wrong clock. In ms. */
 const QUICK_MS = 100;
 /** Of the limit, from where on the log warns. */
 const WARN_SHARE = 0.1;
 const REMIND_MS = 60_000;
 
 type Verdict = 'right' | 'off' | 'too far off';
-
-interface Reading {
-  /** Positive if the node's clock is behind the timestamps that this process gives. */
-  offsetMs: number;
-  roundTripMs: number;
-}
 
 /**
  * How far the timestamps of our writes are from the clocks of the nodes of our datacenter. A process that is behind the others
@@ -80,26 +74,24 @@ export class ClusterClock extends StorageClock implements OnApplicationBootstrap
     if (!this.isStopped) this.timer = setTimeout(() => void this.turn(), wait).unref();
   }
 
-  /** The median of the nodes, so that one whose clock is wrong is no fault of ours; nothing if none answers. */
+  /** The median of the nodes, so that one whose clock is wrong is no fault of ours; nothing if none answers soon. */
   private async measure(): Promise<number | undefined> {
-    const readings = await Promise.all(this.cassandra.connectedHosts().map((host) => this.read(host)));
-    const answered = readings.filter((reading) => reading !== undefined);
-    const quick = answered.filter(({ roundTripMs }) => roundTripMs <= QUICK_MS);
-    const best = answered.sort((a, b) => a.roundTripMs - b.roundTripMs).slice(0, 1);
-    const offsets = (quick.length > 0 ? quick : best).map(({ offsetMs }) => offsetMs).sort((a, b) => a - b);
+    const readings = await Promise.all(this.cassandra.connectedHosts().map((host) => this.offsetFrom(host)));
+    const offsets = readings.filter((offset) => offset !== undefined).sort((a, b) => a - b);
     const middle = (offsets.length - 1) / 2;
     if (offsets.length === 0) return undefined;
     return ((offsets[Math.floor(middle)] as number) + (offsets[Math.ceil(middle)] as number)) / 2;
   }
 
-  private async read(host: Host): Promise<Reading | undefined> {
+  /** Positive if the node's clock is behind the timestamps that this process gives. */
+  private async offsetFrom(host: Host): Promise<number | undefined> {
     const sentAt = performance.now();
     const before = this.timestamps.now();
     try {
       const row = await this.cassandra.askNode(host, NOW, ANSWER_MS);
       const ours = (before + this.timestamps.now()) / 2 / 1000;
       const node = (row.get('now') as Date).getTime();
-      return { offsetMs: ours - node, roundTripMs: performance.now() - sentAt };
+      return performance.now() - sentAt <= QUICK_MS ? ours - node : undefined;
     } catch {
       return undefined; // a node that is away is told of elsewhere
     }
