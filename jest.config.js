@@ -51,7 +51,7 @@ export default {
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['src', 'bench', 'test/endurance'].map((folder) => `<rootDir>/${folder}/**/*.spec.ts`),
+      testMatch: ['src', 'bench', 'test/judge'].map((folder) => `<rootDir>/${folder}/**/*.spec.ts`),
     },
     { ...onCluster, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.spec.ts'] },
     { ...onCluster, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.e2e-spec.ts'] },
