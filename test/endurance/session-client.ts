@@ -96,7 +96,9 @@ export class SessionClient {
     const awayBefore = this.findings.nodesAway;
     const start = performance.now();
     const answer = await send(operation, url(key), this.agent, written?.body);
-    const { status } = answer;
+    const { status, error } = answer;
+    // Nobody heard of it.
+    if (this.options.mayBreak && error && 'code' in error && error.code === 'ECONNREFUSED') return;
     const of = status === 200 ? foundIn(key, answer.body) : { value: written?.value };
     this.history.record({ client, datacenter, operation, key, ...of, start, status });
     this.findings.count(Math.max(awayBefore, this.findings.nodesAway), operation, answer);

@@ -215,23 +215,14 @@ describe('what is allowed', () => {
 });
 
 describe('a simulated cluster of two datacenters', () => {
-  const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1);
-  const checksOf = async (flaws?: Flaws): Promise<Set<string>> => {
-    const found = new Set<string>();
-    for (const seed of SEEDS)
-      for (const { check } of judge(await new SimulatedCluster(seed, flaws).run()).violations)
-        found.add(check);
-    return found;
-  };
-
-  it('is not complained of while it is honest', async () => {
-    for (const seed of SEEDS) {
+  it.each(Array.from({ length: 10 }, (_, i) => i))(
+    'is not complained of while it is honest: %i',
+    async (seed) => {
       const { violations, facts } = judge(await new SimulatedCluster(seed).run());
-      expect({ seed, violations }).toEqual({ seed, violations: [] });
-      for (const [check, count] of Object.entries(facts))
-        expect([check, count]).toEqual([check, expect.any(Number)]);
-    }
-  });
+      expect(violations).toEqual([]);
+      expect(Math.min(facts.lost, facts.returned, facts.backwards, facts.early)).toBeGreaterThan(10);
+    },
+  );
 
   it.each<[string, Flaws, string[]]>([
     ['repairs nothing', { repairsNothing: true }, ['backwards']],
@@ -240,6 +231,7 @@ describe('a simulated cluster of two datacenters', () => {
     ['ends sessions early', { expiresLaterMs: -4_000 }, ['early']],
     ['ends sessions late', { expiresLaterMs: 40_000 }, ['late']],
   ])('is caught if it %s', async (_what, flaws, checks) => {
-    expect([...(await checksOf(flaws))]).toEqual(expect.arrayContaining(checks));
+    const { violations } = judge(await new SimulatedCluster(1, flaws).run());
+    expect(violations.map(({ check }) => check)).toEqual(expect.arrayContaining(checks));
   });
 });

@@ -3,16 +3,17 @@ import { Random } from '../endurance/random.js';
 import { type Call, History, outcomeOf } from './history.js';
 import { onCassandra } from './stores.js';
 
-const TTL_MS = 20_000;
+const TTL_MS = 10_000;
 const TIMEOUT_MS = 2_500;
 const FAULTS_MS = 60_000;
 const HEALED_MS = 75_000;
 const END_MS = 83_000;
-const SETTLED_MS = 90_000;
+const SETTLED_MS = 86_000;
 const REPLICAS = 3;
 const QUORUM = 2;
 const DATACENTERS = ['eqiad', 'codfw'];
-const KEYS = 6;
+const KEYS = 10;
+const SELDOM_WRITTEN = 6;
 const CLIENTS = 5;
 
 /** What a cluster can do wrong. */
@@ -33,21 +34,25 @@ interface Cell {
   expiresAt: number;
 }
 
-/** A process in a time of its own, in which nothing takes longer than it says. */
+/** A time of its own, in which nothing takes longer than it says. */
 class VirtualTime {
   now = 0;
+  /** The next is the last. */
   private readonly due: { at: number; resolve: () => void }[] = [];
 
   sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.due.push({ at: this.now + ms, resolve }));
+    const at = this.now + Math.max(ms, 0);
+    return new Promise((resolve) => {
+      this.due.splice(this.due.findLastIndex((each) => each.at > at) + 1, 0, { at, resolve });
+    });
   }
 
   async run(): Promise<void> {
-    for (await setImmediate(); this.due.length > 0; await setImmediate()) {
-      const next = this.due.reduce((first, each) => (each.at < first.at ? each : first));
-      this.due.splice(this.due.indexOf(next), 1);
+    await setImmediate();
+    for (let next = this.due.pop(); next; next = this.due.pop()) {
       this.now = next.at;
       next.resolve();
+      await setImmediate();
     }
   }
 }
@@ -73,7 +78,7 @@ export class SimulatedCluster {
     this.history = new History({
       ...onCassandra(TTL_MS),
       seed,
-      frozen: [{ from: 0, to: FAULTS_MS }],
+      frozen: [],
       healedAt: HEALED_MS,
       settledAt: SETTLED_MS,
     });
@@ -87,15 +92,19 @@ export class SimulatedCluster {
   }
 
   private async client(datacenter: number, client: number): Promise<void> {
-    while (this.time.now < END_MS) {
-      await this.time.sleep(this.random.between(0, this.random.chance(0.02) ? 15_000 : 300));
-      await this.act(datacenter, client, `key${this.random.between(0, KEYS - 1)}`, this.random.next());
+    const pause = (): Promise<void> =>
+      this.time.sleep(this.random.between(0, this.random.chance(0.02) ? 15_000 : 800));
+    for (await pause(); this.time.now < END_MS; await pause()) {
+      const key = Math.floor(this.random.next() ** 3 * KEYS);
+      const isOnlyRead = key >= SELDOM_WRITTEN && this.random.chance(0.9);
+      await this.act(datacenter, client, key, isOnlyRead ? 0 : this.random.next());
     }
     await this.time.sleep(SETTLED_MS + 1 - this.time.now);
-    for (let key = 0; key < KEYS; key++) await this.act(datacenter, client, `key${key}`, 0);
+    for (let key = 0; key < KEYS; key++) await this.act(datacenter, client, key, 0);
   }
 
-  private async act(datacenter: number, client: number, key: string, choice: number): Promise<void> {
+  private async act(datacenter: number, client: number, name: number, choice: number): Promise<void> {
+    const key = `key${name}`;
     const operation = choice < 0.5 ? 'GET' : choice < 0.75 ? 'PUT' : 'DELETE';
     const call: Omit<Call, 'end' | 'outcome' | 'status'> = {
       client: `${DATACENTERS[datacenter]}${client}`,
@@ -119,23 +128,46 @@ export class SimulatedCluster {
     await this.time.sleep(this.random.between(0, 5));
     const timestamp = this.timestamp(datacenter);
     const applied = DATACENTERS.map(() => 0);
-    const send = (): void => {
-      const seconds = Math.floor(this.time.now / 1_000) * 1_000 + TTL_MS + (this.flaws.expiresLaterMs ?? 0);
-      const cell = { timestamp, value, expiresAt: value === undefined ? Infinity : seconds };
-      for (const [to, replicas] of this.replicas.entries())
-        for (const replica of replicas)
-          void this.deliver(to === datacenter).then(
-            (arrives) => arrives && (apply(replica, key, cell), applied[to]!++),
-          );
+    const isEnough = (count: number, to: number): boolean =>
+      count >= (this.flaws.acknowledgesEarly ? 1 : QUORUM) ||
+      (to !== datacenter && (value !== undefined || this.flaws.deletesLocally === true));
+    const acknowledged = new Promise<boolean>((resolve) => {
+      const send = (): void =>
+        this.send(datacenter, key, this.cell(timestamp, value), (to) => {
+          applied[to]!++;
+          if (applied.every(isEnough)) resolve(true);
+        });
+      send();
+      // As a coordinator does it that was frozen when it was asked.
+      if (this.isFaulty && this.random.chance(0.05)) void this.thaw().then(send);
+    });
+    const isAnswered = await Promise.race([acknowledged, this.time.sleep(TIMEOUT_MS)]);
+    return { status: isAnswered ? (value === undefined ? 204 : 201) : 504 };
+  }
+
+  private async thaw(): Promise<void> {
+    const from = this.time.now;
+    await this.time.sleep(this.random.between(1_000, 12_000));
+    this.history.circumstances.frozen.push({ from, to: this.time.now });
+  }
+
+  private cell(timestamp: number, value?: number): Cell {
+    const now = Math.floor(this.time.now / 1_000) * 1_000;
+    return {
+      timestamp,
+      value,
+      expiresAt: value === undefined ? Infinity : now + TTL_MS + (this.flaws.expiresLaterMs ?? 0),
     };
-    send();
-    if (this.isFaulty && this.random.chance(0.05))
-      void this.time.sleep(this.random.between(1_000, 12_000)).then(send);
-    const needed = this.flaws.acknowledgesEarly ? 1 : QUORUM;
-    const everywhere = value === undefined && !this.flaws.deletesLocally;
-    const enough = (count: number, to: number): boolean =>
-      count >= needed || !(everywhere || to === datacenter);
-    return (await this.until(() => applied.every(enough))) ? { status: value ? 201 : 204 } : { status: 504 };
+  }
+
+  private send(from: number, key: string, cell: Cell, applied: (datacenter: number) => void): void {
+    for (const [to, replicas] of this.replicas.entries())
+      for (const replica of replicas)
+        void this.deliver(to === from).then((arrives) => {
+          if (!arrives) return;
+          apply(replica, key, cell);
+          applied(to);
+        });
   }
 
   private async get(datacenter: number, key: string): Promise<{ status: number; value?: number }> {
@@ -168,12 +200,6 @@ export class SimulatedCluster {
     if (isLate && this.random.chance(0.5)) return false;
     await this.time.sleep(this.random.between(0, isLate ? 14_000 : 30));
     return true;
-  }
-
-  private async until(condition: () => boolean): Promise<boolean> {
-    for (const end = this.time.now + TIMEOUT_MS; this.time.now < end; await this.time.sleep(3))
-      if (condition()) return true;
-    return false;
   }
 
   /** In ms, with microseconds behind the point. */
