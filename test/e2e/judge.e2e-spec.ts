@@ -17,8 +17,7 @@ describe('the embedded store under clients who share sessions, killed again and 
     process.stdout.write(`${report(history, verdict).join('\n')}\n`);
     expect(findings.wrong()).toEqual([]);
     expect(verdict.violations).toEqual([]);
-    expect(verdict.facts.lost).toBeGreaterThan(100);
-    expect(verdict.facts.returned).toBeGreaterThan(100);
-    expect(verdict.facts.early).toBeGreaterThan(10);
+    const { unwritten, lost, returned, backwards, early, late } = verdict.facts;
+    expect(Math.min(unwritten, lost, returned, backwards, early, late)).toBeGreaterThan(10);
   }, 120_000);
 });

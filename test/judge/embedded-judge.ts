@@ -30,12 +30,15 @@ export class EmbeddedJudge {
     );
   }
 
+  /** The time in which it is up; its starts are not counted. */
   async judgeFor(ms: number): Promise<void> {
     const random = new Random(this.options.seed);
     await this.boot();
     this.load.start();
-    for (const end = Date.now() + ms; Date.now() < end;) {
-      await sleep(random.between(UP_MS.from, UP_MS.to));
+    for (let left = ms; left > 0;) {
+      const upMs = random.between(UP_MS.from, UP_MS.to);
+      left -= upMs;
+      await sleep(upMs);
       await this.running.kill();
       this.kills++;
       await this.boot();
