@@ -5,7 +5,10 @@ import { KaskProcess } from '../harness/kask.js';
 import { metric } from '../harness/metrics.js';
 import { untilReady } from '../harness/readiness.js';
 import { requestCounts, tally } from '../harness/request-counts.js';
-import { drawStep, type Fault, Faults } from './faults.js';
+import { judge } from '../judge/checker.js';
+import { History } from '../judge/history.js';
+import { onCassandra } from '../judge/stores.js';
+import { type Fault, Faults, NODE_FAULTS } from './faults.js';
 import { Findings } from './findings.js';
 import { Random } from './random.js';
 import { connectionsToCassandra, residentMib } from './service-state.js';
@@ -13,19 +16,29 @@ import { type ClientOptions, SessionClient } from './session-client.js';
 
 const NODES = 3;
 const KEYSPACE = 'sessions';
+const DATACENTER = 'eqiad';
+/** In ms: none expires meanwhile. */
+const TTL_MS = 86_400_000;
 const QUERY_TIMEOUT_MS = 2_500;
 /** Beside the time for the storage, all that the rest of a request may take, in ms. */
 const GRACE_MS = 1_000;
 /** Of load without faults, before memory is measured, in ms. */
 const WARM_UP_MS = 5_000;
-const CALM_MS = { from: 500, to: 6_000 };
 /** Until everything is as it was before, in ms. */
 const REST_MS = 30_000;
 const COUNTED_MS = 2_000;
 /** More than before the faults is a leak, in MiB; less is what the collector leaves behind. */
 const MORE_MEMORY_MIB = 80;
 
-const CLIENTS: Pick<ClientOptions, 'name' | 'keepsConnection' | 'keys' | 'valueBytes' | 'pauseMs'>[] = [
+/** What tells the clients apart. Each has sessions of its own. */
+interface Group {
+  name: string;
+  keepsConnection: boolean;
+  keys: number;
+  pauseMs: number;
+}
+
+const CLIENTS: (Group & Pick<ClientOptions, 'valueBytes'>)[] = [
   ...group(28, { name: 'kept', keepsConnection: true, keys: 20, pauseMs: 100 }, { from: 100, to: 4_000 }),
   ...group(6, { name: 'anew', keepsConnection: false, keys: 20, pauseMs: 100 }, { from: 100, to: 4_000 }),
   ...group(2, { name: 'large', keepsConnection: true, keys: 4, pauseMs: 700 }, { from: 300_000, to: 2e6 }),
@@ -40,6 +53,7 @@ export interface EnduranceOptions {
 /** Clients of one service on three nodes, to which things happen meanwhile. */
 export class EnduranceRun {
   private readonly findings = new Findings();
+  private readonly history: History;
   private readonly faults: Faults;
   private readonly clients: SessionClient[];
   private before = { connections: 0, mib: 0 };
@@ -50,24 +64,31 @@ export class EnduranceRun {
     private readonly kask: KaskProcess,
     private readonly options: EnduranceOptions,
   ) {
-    this.faults = new Faults(cluster, this.findings, options.tell);
-    this.clients = CLIENTS.map((each, i) => {
-      const limitMs = QUERY_TIMEOUT_MS + GRACE_MS;
-      const all = { ...each, limitMs, url: (key: string) => kask.url(key) };
-      return new SessionClient(all, new Random(options.seed + 1 + i), this.findings);
+    this.history = new History({ ...onCassandra(TTL_MS), seed: options.seed, frozen: [] });
+    const { frozen } = this.history.circumstances;
+    this.faults = new Faults(cluster, this.findings, options.tell, frozen);
+    this.clients = CLIENTS.map(({ keys, ...each }, i) => {
+      const all = {
+        ...each,
+        datacenter: DATACENTER,
+        limitMs: QUERY_TIMEOUT_MS + GRACE_MS,
+        url: (key: string) => kask.url(key),
+        drawKey: (random: Random) => ({ key: `${each.name}:${random.between(0, keys - 1)}` }),
+      };
+      return new SessionClient(all, new Random(options.seed + 1 + i), this.findings, this.history);
     });
   }
 
   static async start(options: EnduranceOptions): Promise<EnduranceRun> {
     options.tell('starting Cassandra');
-    const cluster = await CassandraCluster.start({ datacenters: { eqiad: NODES } });
+    const cluster = await CassandraCluster.start({ datacenters: { [DATACENTER]: NODES } });
     try {
       await cluster.createSessionTable(KEYSPACE);
       const kask = await KaskProcess.start({
         cassandra: {
           hosts: cluster.contactPoints,
           keyspace: KEYSPACE,
-          local_dc: 'eqiad',
+          local_dc: DATACENTER,
           query_timeout_ms: QUERY_TIMEOUT_MS,
           data_path: options.dataPath,
         },
@@ -82,12 +103,7 @@ export class EnduranceRun {
   /** What happens until the time is over is drawn from the seed. */
   async endureFor(ms: number): Promise<void> {
     const random = new Random(this.options.seed);
-    await this.endure(async () => {
-      for (const end = Date.now() + ms; Date.now() < end && this.isRunning;) {
-        await this.faults.inflict(drawStep(random, NODES));
-        await sleep(random.between(CALM_MS.from, CALM_MS.to));
-      }
-    });
+    await this.endure(() => this.faults.inflictFor(ms, random, NODE_FAULTS, () => this.isRunning));
   }
 
   async endureSteps(steps: readonly Fault[][]): Promise<void> {
@@ -129,9 +145,16 @@ export class EnduranceRun {
     for (const client of this.clients) client.stop();
     await Promise.all(running);
     await this.checkRest();
-    await Promise.all(this.clients.map((client) => client.readAll()));
+    await this.readAll();
     await this.checkCounts();
+    for (const { text } of judge(this.history).violations) this.findings.violation(text);
     this.checkLog();
+  }
+
+  private async readAll(): Promise<void> {
+    const keys = this.history.keys();
+    const shared = this.clients.map((_, i) => keys.filter((_key, at) => at % this.clients.length === i));
+    await Promise.all(this.clients.map((client, i) => client.readAll(shared[i] as string[])));
   }
 
   /** Without load all has to be as it was before. */
@@ -196,10 +219,6 @@ function isOfTheStorage(msg: string, status: unknown): boolean {
   );
 }
 
-function group(
-  count: number,
-  common: Pick<ClientOptions, 'name' | 'keepsConnection' | 'keys' | 'pauseMs'>,
-  valueBytes: ClientOptions['valueBytes'],
-) {
+function group(count: number, common: Group, valueBytes: ClientOptions['valueBytes']) {
   return Array.from({ length: count }, (_, i) => ({ ...common, name: `${common.name}${i}`, valueBytes }));
 }

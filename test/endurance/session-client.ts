@@ -1,48 +1,56 @@
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Call, History } from '../judge/history.js';
 import type { Findings } from './findings.js';
-import { KeyHistory, type State } from './key-history.js';
 import type { Random } from './random.js';
 import { type Answer, send } from './request.js';
 
 export interface ClientOptions {
   name: string;
+  /** Of the service that it asks. */
+  datacenter: string;
   /** The URL of a key. */
   url: (key: string) => string;
   keepsConnection: boolean;
-  keys: number;
+  /** Whose turn it is. */
+  drawKey: (random: Random) => DrawnKey;
   valueBytes: { from: number; to: number };
   /** Between two requests, on average, in ms. */
   pauseMs: number;
   /** Within which every request has an end. */
   limitMs: number;
+  /** The service may end at any moment. */
+  mayBreak?: boolean;
+}
+
+export interface DrawnKey {
+  key: string;
+  isOnlyRead?: boolean;
 }
 
 /** Besides success: what the contract has for a storage that is away, by the ends of their problem types. */
 const STORAGE_AWAY = new Map([
-  [503, 'unavailable'],
-  [504, 'timeout'],
+  [503, /\/errors\/(unavailable|delete_pending)"/],
+  [504, /\/errors\/timeout"/],
 ]);
 
-/** One client with sessions of its own, which it reads, writes and deletes one after the other. */
+/** One client that reads, writes and deletes sessions, one after the other, and has all of it recorded. */
 export class SessionClient {
   private readonly agent: http.Agent;
-  private readonly histories = new Map<string, KeyHistory>();
-  private writes = 0;
   private isStopped = false;
 
   constructor(
     private readonly options: ClientOptions,
     private readonly random: Random,
     private readonly findings: Findings,
+    private readonly history: History,
   ) {
     this.agent = new http.Agent({ keepAlive: options.keepsConnection, maxSockets: 1 });
-    for (let i = 0; i < options.keys; i++) this.histories.set(`${options.name}:${i}`, new KeyHistory());
   }
 
   async run(): Promise<void> {
     while (!this.isStopped) {
-      await this.act(this.random.oneOf([...this.histories.keys()]));
+      await this.act(this.options.drawKey(this.random));
       await sleep(this.random.next() * 2 * this.options.pauseMs);
     }
   }
@@ -52,77 +60,71 @@ export class SessionClient {
     this.isStopped = true;
   }
 
-  /** Every key once more: what was acknowledged has to be there. */
-  async readAll(): Promise<void> {
-    for (const key of this.histories.keys()) await this.get(key);
+  /** Once more: what was acknowledged has to be there. */
+  async readAll(keys: readonly string[]): Promise<void> {
+    for (const key of keys) await this.get(key);
     this.agent.destroy();
   }
 
-  private act(key: string): Promise<void> {
+  private act({ key, isOnlyRead }: DrawnKey): Promise<void> {
     const choice = this.random.next();
-    if (choice < 0.6) return this.get(key);
+    if (isOnlyRead || choice < 0.6) return this.get(key);
     return choice < 0.9 ? this.put(key) : this.delete(key);
   }
 
   private async get(key: string): Promise<void> {
-    const answer = await this.ask('GET', key, [200, 404]);
-    if (answer.status === 200) this.saw(key, this.numberOf(key, answer.body));
-    if (answer.status === 404) this.saw(key, undefined);
+    await this.ask('GET', key, [200, 404]);
   }
 
   private async put(key: string): Promise<void> {
-    const number = ++this.writes;
+    const value = this.history.nextValue();
     const { from, to } = this.options.valueBytes;
-    const { status } = await this.ask('PUT', key, [201], valueOf(key, number, this.random.between(from, to)));
-    this.historyOf(key).wrote(number, status === 201);
+    await this.ask('PUT', key, [201], { value, body: valueOf(key, value, this.random.between(from, to)) });
   }
 
   private async delete(key: string): Promise<void> {
-    const { status } = await this.ask('DELETE', key, [204]);
-    this.historyOf(key).wrote(undefined, status === 204);
+    await this.ask('DELETE', key, [204]);
   }
 
-  private saw(key: string, state: State): void {
-    const history = this.historyOf(key);
-    const before = String(history);
-    if (!history.saw(state))
-      this.findings.violation(`${key}: found ${state ?? 'nothing'} where there should be ${before}`);
-  }
-
-  /** Of the value that was read; -1 if it is none of this key's. */
-  private numberOf(key: string, value: Buffer): number {
-    const [, owner, number] = /^(\S+) (\d+)\n/.exec(value.toString('latin1', 0, 100)) ?? [];
-    if (owner === key && value.equals(valueOf(key, Number(number), value.length))) return Number(number);
-    this.findings.violation(
-      `${key}: the value of somebody else, or broken: ${value.toString('latin1', 0, 60)}`,
-    );
-    return -1;
-  }
-
-  private async ask(method: string, key: string, expected: number[], body?: Buffer): Promise<Answer> {
+  private async ask(
+    operation: Call['operation'],
+    key: string,
+    expected: number[],
+    written?: { value: number; body: Buffer },
+  ): Promise<void> {
+    const { url, name: client, datacenter } = this.options;
     const awayBefore = this.findings.nodesAway;
-    const answer = await send(method, this.options.url(key), this.agent, body);
-    this.findings.count(Math.max(awayBefore, this.findings.nodesAway), method, answer);
+    const start = performance.now();
+    const answer = await send(operation, url(key), this.agent, written?.body);
+    const { status, error } = answer;
+    // Nobody heard of it.
+    if (this.options.mayBreak && error && 'code' in error && error.code === 'ECONNREFUSED') return;
+    const of = status === 200 ? foundIn(key, answer.body) : { value: written?.value };
+    this.history.record({ client, datacenter, operation, key, ...of, start, status });
+    this.findings.count(Math.max(awayBefore, this.findings.nodesAway), operation, answer);
     for (const wrong of this.faultsOf(answer, expected))
-      this.findings.violation(`${method} ${key}: ${wrong} after ${Math.round(answer.ms)} ms`);
-    return answer;
+      this.findings.violation(`${operation} ${key}: ${wrong} after ${Math.round(answer.ms)} ms`);
   }
 
   private *faultsOf({ status, headers, body, ms, error }: Answer, expected: number[]): Iterable<string> {
     const problem = STORAGE_AWAY.get(status);
-    if (error) yield error.message;
-    else if (problem ? !body.includes(`/errors/${problem}"`) : !expected.includes(status))
+    if (error && !this.options.mayBreak) yield error.message;
+    if (!error && !(problem?.test(body.toString('latin1')) ?? expected.includes(status)))
       yield `answered ${status} with ${body.length} bytes`;
     if (status === 503 && headers['retry-after'] === undefined) yield '503 without Retry-After';
     if (ms > this.options.limitMs) yield 'ended too late';
   }
-
-  private historyOf(key: string): KeyHistory {
-    return this.histories.get(key) as KeyHistory;
-  }
 }
 
-/** Names its key in every line. */
+/** The number of the value that was read; how it begins, if it is none of this key's, or not whole. */
+function foundIn(key: string, value: Buffer): Pick<Call, 'value' | 'broken'> {
+  const [, owner, number] = /^(\S+) (\d+) \d+\n/.exec(value.toString('latin1', 0, 100)) ?? [];
+  if (owner === key && value.equals(valueOf(key, Number(number), value.length)))
+    return { value: Number(number) };
+  return { broken: value.toString('latin1', 0, 60) };
+}
+
+/** Names its key and its size in every line. */
 function valueOf(key: string, number: number, bytes: number): Buffer {
-  return Buffer.alloc(bytes, `${key} ${number}\n`);
+  return Buffer.alloc(bytes, `${key} ${number} ${bytes}\n`);
 }
