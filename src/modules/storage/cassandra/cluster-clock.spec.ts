@@ -1,4 +1,4 @@
-import type { Host, types } from 'cassandra-driver';
+import { type Host, types } from 'cassandra-driver';
 import type { PinoLogger } from 'nestjs-pino';
 import { Registry } from 'prom-client';
 import { Settings } from '../../../config/settings.js';
@@ -30,7 +30,7 @@ const trueTime = (): number => Math.round(performance.now() - startedAt) + NOON;
 async function ask(node: FakeNode): Promise<types.Row> {
   measurements++;
   await sleep(node.wayMs ?? 1);
-  const now = new Date(trueTime() + node.aheadMs);
+  const now = types.Long.fromNumber(trueTime() + node.aheadMs);
   await sleep(node.wayMs ?? 1);
   if (node.isAway) throw new Error('away');
   return { get: () => now } as unknown as types.Row;

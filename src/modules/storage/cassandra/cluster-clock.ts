@@ -87,14 +87,11 @@ export class ClusterClock extends StorageClock implements OnApplicationBootstrap
   private async offsetFrom(host: Host): Promise<number | undefined> {
     const sentAt = performance.now();
     const before = this.timestamps.now();
-    try {
-      const row = await this.cassandra.askNode(host, NOW, ANSWER_MS);
-      const ours = (before + this.timestamps.now()) / 2 / 1000;
-      const node = (row.get('now') as Date).getTime();
-      return performance.now() - sentAt <= QUICK_MS ? ours - node : undefined;
-    } catch {
-      return undefined; // a node that is away is told of elsewhere
-    }
+    // A node that is away is told of elsewhere.
+    const row = await this.cassandra.askNode(host, NOW, ANSWER_MS).catch(() => undefined);
+    if (!row || performance.now() - sentAt > QUICK_MS) return undefined;
+    const ours = (before + this.timestamps.now()) / 2 / 1000;
+    return ours - Number(row.get('now')); // a Long of the driver's
   }
 
   /** It takes two measurements in a row: a pause of the process in the middle of one looks like a wrong clock. */
