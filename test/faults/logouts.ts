@@ -36,20 +36,20 @@ export class Logouts {
 
   /** Nobody is logged in any more in either datacenter, except who did not log out. */
   async verify(): Promise<void> {
-    for (const datacenter of DATACENTERS) {
-      for (const key of this.deleted)
-        await this.until(datacenter, key, 404).catch((error: Error) =>
-          this.expect(false, `in ${datacenter} after all was well again: ${error.message}`),
-        );
-      await this.until(datacenter, STAYS, 200);
-    }
-    await this.untilNonePends().catch((error: Error) => this.expect(false, error.message));
+    const checks = DATACENTERS.flatMap((datacenter) => [
+      ...this.deleted.map((key) => this.until(datacenter, key, 404)),
+      this.until(datacenter, STAYS, 200),
+    ]);
+    for (const check of await Promise.allSettled([...checks, this.untilNonePends()]))
+      if (check.status === 'rejected')
+        this.expect(false, `after all was well again: ${(check.reason as Error).message}`);
   }
 
   private async until(datacenter: Datacenter, key: string, expected: number): Promise<void> {
     await eventually(async () => {
       const { status } = await this.ask('GET', datacenter, key);
-      if (status !== expected) throw new Error(`GET ${status} where ${expected} should be`);
+      if (status !== expected)
+        throw new Error(`GET ${key} in ${datacenter} is ${status} and not ${expected}`);
     }, DELETED_MS);
   }
 

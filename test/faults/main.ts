@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { REPOSITORY } from '../harness/repository.js';
@@ -7,6 +7,8 @@ import { report } from './report.js';
 import { play } from './scenario.js';
 import { SCENARIOS } from './scenarios.js';
 import { Stage } from './stage.js';
+
+const REPORT = path.join(REPOSITORY, '.cache/faults-report.md');
 
 // Two datacenters under load to which things happen, one after the other: see CONTRIBUTING.md.
 const { values } = parseArgs({
@@ -32,12 +34,13 @@ tell(`seed ${seed}`);
 const outcomes: Outcome[] = [];
 const stage = await Stage.open({ seed: Number(seed), perSecond: Number(rate), tell });
 try {
-  for (const scenario of chosen) outcomes.push(await play(scenario, stage));
+  for (const scenario of chosen) {
+    outcomes.push(await play(scenario, stage));
+    // After each: a run takes long, and may be interrupted.
+    writeFileSync(REPORT, `${report(outcomes)}\n`);
+  }
 } finally {
   await stage.close();
-  const file = path.join(REPOSITORY, '.cache/faults-report.md');
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, `${report(outcomes)}\n`);
   console.log(report(outcomes));
 }
 if (outcomes.some(({ wrong }) => wrong.length > 0)) {

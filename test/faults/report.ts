@@ -6,11 +6,11 @@ const HEAD = [
   'Datacenter',
   'Requests',
   'Failed',
-  'Failures',
   'Before: p50 / p99 / max ms',
   'During',
   'After',
   'Seconds to recover',
+  'Failures',
 ];
 
 /** Of all outcomes, as Markdown. */
@@ -31,12 +31,12 @@ function rows({ title, everyone }: Outcome): string[][] {
     datacenter,
     String(seen.asked.length),
     String(seen.failed.length),
+    ...[seen.before, seen.during, seen.after].map(latency),
+    seen.secondsToRecover.toFixed(1),
     [...seen.failures]
       .sort(([, a], [, b]) => b - a)
       .map(([failure, count]) => `${count} × ${failure}`)
       .join(', '),
-    ...[seen.before, seen.during, seen.after].map(latency),
-    seen.secondsToRecover.toFixed(1),
   ]);
 }
 
