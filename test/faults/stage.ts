@@ -51,7 +51,7 @@ export class Stage {
   static async open(options: StageOptions): Promise<Stage> {
     options.tell('starting Cassandra');
     const datacenters = Object.fromEntries(DATACENTERS.map((name) => [name, NODES]));
-    const cluster = await CassandraCluster.start({ datacenters, partitions: true });
+    const cluster = await CassandraCluster.start({ datacenters, partitions: true, isPolite: true });
     const stage = new Stage(cluster, options);
     try {
       await stage.prepare();

@@ -56,7 +56,11 @@ export class CassandraJudge {
 
   static async start(options: JudgeOptions): Promise<CassandraJudge> {
     options.tell('starting Cassandra');
-    const cluster = await CassandraCluster.start({ datacenters: DATACENTERS, partitions: true });
+    const cluster = await CassandraCluster.start({
+      datacenters: DATACENTERS,
+      partitions: true,
+      isPolite: true,
+    });
     try {
       await cluster.createSessionTable(KEYSPACE);
       const starting = Object.keys(DATACENTERS).map(async (datacenter) => ({

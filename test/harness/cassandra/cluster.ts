@@ -30,6 +30,11 @@ export interface ClusterOptions {
   partitions?: boolean;
   /** Entries of cassandra.yaml that win over the harness's. */
   yaml?: Record<string, unknown>;
+  /**
+   * Nodes step back for the service and its clients, who in production have machines of their own: six nodes that boot
+   * on two cores would else leave them no time to keep theirs.
+   */
+  isPolite?: boolean;
   /** Arguments of the JVM that win over the harness's. */
   jvm?: string[];
 }
@@ -71,7 +76,8 @@ export class CassandraCluster {
     const settings = { seeds: addresses, yaml: options.yaml ?? {}, ...access };
     const nodes = plans.map((plan) => {
       const files = writeNodeFiles(path.join(directory, plan.name), plan, settings);
-      const command = [java, ...javaArguments(files, classPath, plans.length, options.jvm)];
+      const politely = options.isPolite ? ['nice', '-n', '10'] : [];
+      const command = [...politely, java, ...javaArguments(files, classPath, plans.length, options.jvm)];
       return new CassandraNode(plan, files, command, options.partitions ? groupOf(plan.address) : undefined);
     });
     return new CassandraCluster(directory, nodes, access, guardian, partitions);

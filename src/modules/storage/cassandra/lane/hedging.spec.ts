@@ -8,7 +8,7 @@ function answer(hedging: Hedging, count: number, ms: number, slow = { every: Inf
 describe('the delay of hedges', () => {
   it('is a guess until there are answers, longer for what waits for another datacenter', () => {
     const hedging = new Hedging();
-    expect(['get', 'set', 'delete'].map((each) => hedging.delayOf(each as 'get'))).toEqual([50, 50, 200]);
+    expect(['get', 'set', 'delete'].map((each) => hedging.delayOf(each as 'get'))).toEqual([50, 50, 100]);
   });
 
   it.each([

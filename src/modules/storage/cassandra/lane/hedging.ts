@@ -5,8 +5,7 @@ const SLOW_PERCENT = 2;
 /** Another node is asked after no less than this, in ms: pauses of a collector and of our own are shorter. */
 const LEAST_DELAY_MS = 10;
 /** Before there are enough answers to go by, in ms; a delete waits for the other datacenter as well. */
-const FIRST_DELAY_MS: Partial<Record<StatementName, number>> = { get: 50, set: 50 };
-const FIRST_DELAY_OF_OTHERS_MS = 200;
+const FIRST_DELAY_MS = { nearby: 50, everywhere: 100 };
 /** Each answer in time is worth so much of a hedge: of a hundred requests no more than four are sent twice. */
 const EARNED = 0.04;
 /** Saved up at most: enough to find out that a node hangs. */
@@ -47,7 +46,7 @@ export class Hedging {
   private of(statement: StatementName): Latencies {
     let latencies = this.latencies.get(statement);
     if (!latencies) {
-      latencies = new Latencies(FIRST_DELAY_MS[statement] ?? FIRST_DELAY_OF_OTHERS_MS);
+      latencies = new Latencies(FIRST_DELAY_MS[statement === 'delete' ? 'everywhere' : 'nearby']);
       this.latencies.set(statement, latencies);
     }
     return latencies;

@@ -206,7 +206,7 @@ describe('an operation whose coordinator is silent', () => {
     const running = run(...nodes);
     jest.advanceTimersByTime(2 * DELAY_MS);
     expect(asked(nodes)).toEqual([1, 1, 0]);
-    jest.advanceTimersByTime(2 * DELAY_MS);
+    jest.advanceTimersByTime(DELAY_MS);
     expect(asked(nodes)).toEqual([1, 1, 1]);
     jest.advanceTimersByTime(10_000);
     for (const node of nodes) node.attempt.failed(late());
@@ -265,6 +265,35 @@ describe('an operation whose coordinator is silent', () => {
     await running;
     nodes[0].attempt.suspected?.();
     expect([asked(nodes), hedged, nextTries]).toEqual([[1, 1, 0], [], 1]);
+  });
+});
+
+describe('a delete, for which every datacenter has to answer', () => {
+  const remove = (...nodes: Node[]): Promise<Buffer | undefined> =>
+    runOn(nodes, { ...execution, statement: 'delete' }, DEADLINE, { wheel, hedging });
+
+  it('is sent to the same coordinators again while all are silent, as each draws whom it tells there', async () => {
+    const nodes = silent('a', 'b', 'c');
+    const running = remove(...nodes);
+    jest.advanceTimersByTime(100 + 150 + 225 + 340 + 20);
+    expect(asked(nodes)).toEqual([2, 2, 1]);
+    nodes[1].attempt.answered(undefined);
+    await running;
+  });
+
+  it('is not sent to them again when they refuse', async () => {
+    const nodes = [new Node('a', REFUSED), new Node('b', REFUSED)];
+    expect(await failure(remove(...nodes))).toMatchObject({ kind: 'unavailable' });
+    expect(asked(nodes)).toEqual([1, 1]);
+  });
+
+  it('holds nothing against coordinators', async () => {
+    const nodes = silent('a', 'b');
+    const running = remove(...nodes);
+    jest.advanceTimersByTime(150);
+    nodes[1].attempt.answered(undefined);
+    await running;
+    expect(nodes[0].wrong).toEqual([]);
   });
 });
 

@@ -41,6 +41,8 @@ const OF_THE_COORDINATOR = new Set<number>([
   code.writeTimeout,
   code.writeFailure,
 ]);
+/** Each hedge of a request waits so many times as long as the one before. */
+const HEDGES_SPREAD = 1.5;
 const SILENT = 'it was silent until another node had answered';
 const LATE = 'it did not answer in time';
 
@@ -75,7 +77,6 @@ class Try implements Attempt {
   constructor(
     private readonly operation: SessionOperation,
     readonly coordinator: Coordinator,
-    readonly before: Try | undefined,
   ) {}
 
   answered(value: Buffer | undefined): void {
@@ -95,7 +96,9 @@ class Try implements Attempt {
 class SessionOperation extends Expiring {
   private readonly startedAt = performance.now();
   private hedgeMs: number;
-  private latest: Try | undefined;
+  /** In the order in which they were sent. */
+  private readonly tries: Try[] = [];
+  private repeated = 0;
   /** Who would be next, but is put aside. */
   private reserve: Coordinator | undefined;
   private waiting = 0;
@@ -120,13 +123,13 @@ class SessionOperation extends Expiring {
 
   /** Nobody has answered for as long as most answers take. */
   override expire(): void {
-    const next = this.another();
-    if (next && !next.isAside && this.terms.hedging.spend()) {
+    const next = this.another() ?? this.oneOfThoseAgain();
+    if (!next || next.isAside) return void (this.reserve = next);
+    if (this.terms.hedging.spend()) {
       this.terms.onHedge?.(this.execution.statement);
       this.ask(next);
     } else this.reserve = next;
-    if (!next || next.isAside) return;
-    this.hedgeMs *= 2;
+    this.hedgeMs *= HEDGES_SPREAD;
     this.terms.wheel.add(this, performance.now() + this.hedgeMs);
   }
 
@@ -135,7 +138,7 @@ class SessionOperation extends Expiring {
     this.end();
     this.terms.hedging.answered(this.execution.statement, performance.now() - this.startedAt);
     by.coordinator.didWell();
-    for (let earlier = by.before; earlier; earlier = earlier.before) blame(earlier);
+    for (let i = 0; this.tries[i] !== by; i++) this.blame(this.tries[i] as Try);
     this.resolve(value);
   }
 
@@ -152,13 +155,13 @@ class SessionOperation extends Expiring {
 
   /** Its node was put aside while it waited: what the others do for those after it is done for it too. */
   suspected(waiting: Try): void {
-    if (!this.isOver && waiting === this.latest) this.askNext();
+    if (!this.isOver && waiting === this.tries.at(-1)) this.askNext();
   }
 
   private askNext(): boolean {
     const next = this.another();
     if (!next) return false;
-    if (this.latest) this.terms.onNextTry?.();
+    if (this.tries.length > 0) this.terms.onNextTry?.();
     this.ask(next);
     return true;
   }
@@ -171,35 +174,51 @@ class SessionOperation extends Expiring {
     return done ? undefined : value;
   }
 
+  /**
+   * What goes to the other datacenter as well, a coordinator sends to one node there, for all of them; it draws which. If
+   * that one hangs, every coordinator of ours seems silent, and the same may do better the next time.
+   */
+  private oneOfThoseAgain(): Coordinator | undefined {
+    if (!this.concernsEveryDatacenter) return undefined;
+    return this.tries[this.repeated++]?.coordinator;
+  }
+
+  private get concernsEveryDatacenter(): boolean {
+    return this.execution.statement === 'delete';
+  }
+
   private ask(coordinator: Coordinator): void {
-    this.latest = new Try(this, coordinator, this.latest);
+    const attempt = new Try(this, coordinator);
+    this.tries.push(attempt);
     this.waiting++;
-    coordinator.execute(this.execution, this.deadline, this.latest);
+    coordinator.execute(this.execution, this.deadline, attempt);
   }
 
   private giveUp(): void {
     this.end();
-    const said: [string, Error][] = [];
-    for (let each = this.latest; each; each = each.before) {
-      if (each.error instanceof errors.OperationTimedOutError) each.coordinator.didWrong(LATE);
-      if (each.error) said.unshift([each.coordinator.address, each.error]);
-    }
+    for (const each of this.tries) if (each.error instanceof errors.OperationTimedOutError) this.blame(each);
+    const said = this.tries.map(({ coordinator, error }) => [coordinator.address, error]);
     this.reject(fromDriverError(new errors.NoHostAvailableError(Object.fromEntries(said))));
+  }
+
+  /**
+   * For what another did in the same time. A connection that is lost is nobody's fault: it is opened anew. Nor is it the
+   * coordinator's that another datacenter is silent.
+   */
+  private blame({ coordinator, error }: Try): void {
+    if (this.concernsEveryDatacenter) return;
+    if (!error) coordinator.didWrong(SILENT);
+    else if (error instanceof errors.OperationTimedOutError) coordinator.didWrong(LATE);
+    else if (error instanceof errors.ResponseError)
+      coordinator.didWrong(
+        `it refused what another node granted: ${(fromDriverError(error) as StorageError).reason}`,
+      );
   }
 
   private end(): void {
     this.isOver = true;
     this.terms.wheel.remove(this);
   }
-}
-
-/** For what another has granted since. A connection that is lost is nobody's fault: it is opened anew. */
-function blame({ coordinator, error }: Try): void {
-  if (!error) coordinator.didWrong(SILENT);
-  else if (error instanceof errors.ResponseError)
-    coordinator.didWrong(
-      `it refused what another node granted: ${(fromDriverError(error) as StorageError).reason}`,
-    );
 }
 
 function isOfTheCoordinator(error: Error): boolean {
