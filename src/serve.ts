@@ -14,6 +14,12 @@ const CLOSE_IDLE_EVERY_MS = 50;
 const KEEP_IDLE_MS = 72_000;
 const LOOK_FOR_IDLE_EVERY_MS = 5_000;
 
+/**
+ * Connections that wait to be taken, at most; the kernel has a limit of its own, mostly 4,096. Clients of PHP open one for
+ * each request, and one that finds no place there tries again after a second.
+ */
+const BACKLOG = 4_096;
+
 /** A service that listens. */
 export interface Listening {
   /** Leaves in order once told to: resolves with the exit code of the process. */
@@ -30,7 +36,11 @@ export async function listen(
     () => connections.closeIdleSince(performance.now() - KEEP_IDLE_MS),
     LOOK_FOR_IDLE_EVERY_MS,
   ).unref();
-  await app.listen(settings.listen_port, oneAddress(settings.listen_address));
+  await app.listen({
+    port: settings.listen_port,
+    host: oneAddress(settings.listen_address),
+    backlog: BACKLOG,
+  });
   logger.info(
     { origin: originOf(app, settings), base_uri: settings.base_uri, storage: settings.storage },
     'listening',

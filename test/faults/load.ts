@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../endurance/random.js';
 import { type Answer, send } from '../endurance/request.js';
 import { type Asked, type Datacenter, failureOf, type Method } from './asked.js';
@@ -22,7 +23,10 @@ export class Load {
   private readonly agent = new Agent({ keepAlive: true });
   /** Acknowledged and not deleted, oldest first. */
   private readonly sessions: string[] = [];
+  private static loads = 0;
+  private readonly name = `${Load.loads++}x`;
   private written = 0;
+  private underWay = 0;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -42,8 +46,10 @@ export class Load {
     }, TICK_MS);
   }
 
-  stop(): void {
+  /** Resolves when what was begun has ended. */
+  async stop(): Promise<void> {
     clearInterval(this.timer);
+    while (this.underWay > 0) await sleep(50);
     this.agent.destroy();
   }
 
@@ -86,7 +92,9 @@ export class Load {
     body?: Buffer,
   ): Promise<Answer> {
     const at = performance.now();
+    this.underWay++;
     const answer = await send(method, this.services.next().url(key), this.agent, body, PATIENCE_MS);
+    this.underWay--;
     const failure = isWell(answer) ? undefined : failureOf(method, answer);
     this.asked.push({
       at,
@@ -104,6 +112,6 @@ export class Load {
   }
 
   private newKey(): string {
-    return `enwiki:MWSession:${this.datacenter}${this.written++}`;
+    return `enwiki:MWSession:${this.name}${this.written++}`;
   }
 }

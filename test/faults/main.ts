@@ -15,7 +15,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    rate: { type: 'string', default: '110' },
+    rate: { type: 'string', default: '60' },
   },
 });
 const { only, seed, rate } = values;

@@ -45,7 +45,7 @@ export function overload(): Scenario {
     lastsMs: 30_000,
     mend: async () => {
       overloaded.to = performance.now();
-      crowd.stop();
+      await crowd.stop();
       await watch.stop();
       slow.stop();
     },
@@ -96,8 +96,8 @@ function done({ asked }: Stage, from: number, to: number): number {
 
 /** Nodes that get a processor for a part of the time only. */
 class SlowNodes {
-  private static readonly RUNS_MS = 10;
-  private static readonly STANDS_MS = 30;
+  private static readonly RUNS_MS = 25;
+  private static readonly STANDS_MS = 75;
   private isStopped = false;
 
   constructor(

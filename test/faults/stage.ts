@@ -63,7 +63,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    for (const load of this.loads) load.stop();
+    await Promise.all(this.loads.map((load) => load.stop()));
     await Promise.all(DATACENTERS.map((datacenter) => this.services[datacenter].kill()));
     await this.cluster.stop();
   }

@@ -4,7 +4,7 @@ const LIMIT = { first: 512, least: 64, most: 2_048 };
 const SLOW_MS = 100;
 /** From one look to the next, at least, in ms and answers. */
 const WINDOW = { ms: 100, ended: 20 };
-const LESS = 0.9;
+const LESS = 0.8;
 const MORE = 1.05;
 /** Of the limit; below, it is not what holds anybody up, and says nothing about the storage. */
 const REACHED = 0.9;
