@@ -1,12 +1,10 @@
 import type { Outcome } from '../faults/outcome.js';
 import { report } from '../faults/report.js';
 import { play } from '../faults/scenario.js';
-import { SCENARIOS } from '../faults/scenarios.js';
+import { MATTER_MOST, SCENARIOS } from '../faults/scenarios.js';
 import { Stage } from '../faults/stage.js';
 
 jest.setTimeout(300_000);
-
-const MATTER_MOST = ['one-frozen', 'unavailable-coordinator', 'delete-datacenter-killed', 'node-restarted'];
 
 /** What `npm run test:faults` plays more of. */
 describe('two datacenters under load', () => {

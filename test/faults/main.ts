@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { REPOSITORY } from '../harness/repository.js';
 import type { Outcome } from './outcome.js';
 import { report } from './report.js';
-import { play } from './scenario.js';
+import { play, type Scenario } from './scenario.js';
 import { SCENARIOS } from './scenarios.js';
 import { Stage } from './stage.js';
 
@@ -35,7 +35,7 @@ const outcomes: Outcome[] = [];
 const stage = await Stage.open({ seed: Number(seed), perSecond: Number(rate), tell });
 try {
   for (const scenario of chosen) {
-    outcomes.push(await play(scenario, stage));
+    outcomes.push(await play(withLatency(scenario), stage));
     // After each: a run takes long, and may be interrupted.
     writeFileSync(REPORT, `${report(outcomes)}\n`);
   }
@@ -46,4 +46,9 @@ try {
 if (outcomes.some(({ wrong }) => wrong.length > 0)) {
   process.exitCode = 1;
   console.log(`to repeat: npm run test:faults -- --only ${names.join(',')} --seed ${seed} --rate ${rate}`);
+}
+
+function withLatency(scenario: Scenario): Scenario {
+  const { expects, latency } = scenario;
+  return latency ? { ...scenario, expects: [...expects, latency] } : scenario;
 }

@@ -19,6 +19,8 @@ export interface Scenario {
   /** Looks for what clients cannot see, once all is well. */
   verify?(stage: Stage): Promise<void>;
   expects: Expectation[];
+  /** What depends on the machine as well: for `npm run test:faults` alone. */
+  latency?: Expectation;
 }
 
 const HEALTHY_MS = 10_000;

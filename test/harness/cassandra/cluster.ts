@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Client, types } from 'cassandra-driver';
 import type { Certificates } from '../certificates.js';
-import { requireJava } from '../prerequisites.js';
+import { commandExists, requireJava } from '../prerequisites.js';
 import { Guardian } from '../guardian.js';
 import { cassandraClassPath } from './jars.js';
 import { javaArguments } from './jvm.js';
@@ -79,7 +79,7 @@ export class CassandraCluster {
     const settings = { seeds: addresses, yaml: options.yaml ?? {}, ...access };
     const nodes = plans.map((plan) => {
       const files = writeNodeFiles(path.join(directory, plan.name), plan, settings);
-      const politely = options.isPolite ? ['chrt', '--idle', '0'] : [];
+      const politely = options.isPolite && commandExists('chrt') ? ['chrt', '--idle', '0'] : [];
       const command = [...politely, java, ...javaArguments(files, classPath, plans.length, options.jvm)];
       return new CassandraNode(plan, files, command, options.partitions ? groupOf(plan.address) : undefined);
     });
