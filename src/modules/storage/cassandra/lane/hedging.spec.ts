@@ -13,7 +13,8 @@ describe('the delay of hedges', () => {
 
   it.each([
     ['the latency that 98 of 100 stay below', 40, { every: 100, ms: 900 }, 40, 48],
-    ['more where more are slow', 40, { every: 20, ms: 900 }, 900, 1_080],
+    ['more where more are slow', 40, { every: 20, ms: 200 }, 200, 240],
+    ['no more than 250 ms', 40, { every: 20, ms: 900 }, 250, 250],
     ['no less than 10 ms', 0.5, { every: 100, ms: 900 }, 10, 10],
   ])('is %s', (_, ms, slow, from, to) => {
     const hedging = new Hedging();

@@ -2,8 +2,11 @@ import type { StatementName } from '../statements.js';
 
 /** How many in a hundred answers may take longer than what another node is asked after. */
 const SLOW_PERCENT = 2;
-/** Another node is asked after no less than this, in ms: pauses of a collector and of our own are shorter. */
-const LEAST_DELAY_MS = 10;
+/**
+ * Another node is asked after no less than this, in ms, as pauses of a collector and of our own are shorter; and after no
+ * more, as after an outage its slow answers are remembered for a while.
+ */
+const DELAY_MS = { least: 10, most: 250 };
 /** Before there are enough answers to go by, in ms; a delete waits for the other datacenter as well. */
 const FIRST_DELAY_MS = { nearby: 50, everywhere: 100 };
 /** Each answer in time is worth so much of a hedge: of a hundred requests no more than four are sent twice. */
@@ -12,7 +15,7 @@ const EARNED = 0.04;
 const MOST_SAVED = 10;
 /** Answers from one look at their latencies to the next, and what earlier ones then still weigh. */
 const LOOK_EVERY = 100;
-const FADE = 0.75;
+const FADE = 0.5;
 
 /**
  * When a request that waits is sent to a second node as well, a hedge (Dean and Barroso, "The Tail at Scale", 2013),
@@ -73,7 +76,7 @@ class Latencies {
 
   private look(): void {
     this.sinceLook = 0;
-    this.delayMs = Math.max(this.percentile(), LEAST_DELAY_MS);
+    this.delayMs = Math.min(Math.max(this.percentile(), DELAY_MS.least), DELAY_MS.most);
     for (let step = 0; step < STEPS; step++) (this.counts[step] as number) *= FADE;
   }
 

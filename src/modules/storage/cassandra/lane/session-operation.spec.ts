@@ -281,6 +281,16 @@ describe('a delete, for which every datacenter has to answer', () => {
     await running;
   });
 
+  it('is sent again to those who are not put aside', async () => {
+    const nodes = silent('a', 'b', 'c');
+    nodes[2].isAside = true;
+    const running = remove(...nodes);
+    jest.advanceTimersByTime(100 + 150 + 225 + 20);
+    expect(asked(nodes)).toEqual([2, 2, 0]);
+    nodes[0].attempt.answered(undefined);
+    await running;
+  });
+
   it('is not sent to them again when they refuse', async () => {
     const nodes = [new Node('a', REFUSED), new Node('b', REFUSED)];
     expect(await failure(remove(...nodes))).toMatchObject({ kind: 'unavailable' });

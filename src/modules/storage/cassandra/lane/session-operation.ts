@@ -99,7 +99,7 @@ class SessionOperation extends Expiring {
   /** In the order in which they were sent. */
   private readonly tries: Try[] = [];
   private repeated = 0;
-  /** Who would be next, but is put aside. */
+  /** Who would be next, but is put aside, or could not be paid for. */
   private reserve: Coordinator | undefined;
   private waiting = 0;
   private isOver = false;
@@ -123,12 +123,15 @@ class SessionOperation extends Expiring {
 
   /** Nobody has answered for as long as most answers take. */
   override expire(): void {
-    const next = this.another() ?? this.oneOfThoseAgain();
-    if (!next || next.isAside) return void (this.reserve = next);
-    if (this.terms.hedging.spend()) {
+    const next = this.another();
+    const hedge = next && !next.isAside ? next : this.oneOfThoseAgain();
+    const isPaidFor = hedge !== undefined && this.terms.hedging.spend();
+    if (!isPaidFor || hedge !== next) this.reserve = next;
+    if (!hedge) return;
+    if (isPaidFor) {
       this.terms.onHedge?.(this.execution.statement);
-      this.ask(next);
-    } else this.reserve = next;
+      this.ask(hedge);
+    }
     this.hedgeMs *= HEDGES_SPREAD;
     this.terms.wheel.add(this, performance.now() + this.hedgeMs);
   }
