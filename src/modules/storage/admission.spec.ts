@@ -46,8 +46,8 @@ function load(
 }
 
 describe('admission', () => {
-  it('admits 512 at first, and another when one has ended', () => {
-    for (let i = 0; i < 512; i++) admission.begin();
+  it('admits 1,024 at first, and another when one has ended', () => {
+    for (let i = 0; i < 1_024; i++) admission.begin();
     expect(admission.isFull).toBe(true);
     admission.end(1, 1);
     expect(admission.isFull).toBe(false);
@@ -55,11 +55,18 @@ describe('admission', () => {
 
   it('refuses nobody while the storage keeps up, and its limit stays', () => {
     load(60, { does: 5_000, asked: 1_000, leastMs: 10 });
-    expect([refused, admission.limit]).toEqual([0, 512]);
+    expect([refused, admission.limit]).toEqual([0, 1_024]);
   });
 
   it('refuses nobody because the storage is slow by itself', () => {
     load(60, { does: 5_000, asked: 100, leastMs: 900 });
+    expect(refused).toBe(0);
+  });
+
+  it('does not throttle a storage that takes its time however little it has to do', () => {
+    load(60, { does: 100_000, asked: 8_000, leastMs: 120 });
+    refused = 0;
+    expect(load(10, { does: 100_000, asked: 8_000, leastMs: 120 })).toBeGreaterThan(7_900);
     expect(refused).toBe(0);
   });
 

@@ -1,7 +1,12 @@
 /** At the start, and the least and most that it becomes. */
-const LIMIT = { first: 512, least: 64, most: 2_048 };
-/** When half of the answers take longer, in ms, the storage has more in flight than it can do. */
-const SLOW_MS = 100;
+const LIMIT = { first: 1_024, least: 64, most: 2_048 };
+/**
+ * When half of the answers take so many times as long as it usually takes, the storage has more in flight than it can do;
+ * never when that is less than the least, and always when it is more than the most, in ms.
+ */
+const SLOW = { times: 2, leastMs: 100, mostMs: 500 };
+/** What is usual follows what gets slower by itself, by so much with each look. */
+const FORGET = 1.01;
 /** From one look to the next, at least, in ms and answers. */
 const WINDOW = { ms: 100, ended: 20 };
 const LESS = 0.8;
@@ -23,6 +28,8 @@ export class Admission {
   private since = performance.now();
   private ended = 0;
   private slow = 0;
+  private sumMs = 0;
+  private usualMs = SLOW.leastMs / SLOW.times;
   private most = 0;
 
   get isFull(): boolean {
@@ -38,8 +45,13 @@ export class Admission {
   end(now: number, ms: number): void {
     this.inFlight--;
     this.ended++;
-    if (ms > SLOW_MS) this.slow++;
+    this.sumMs += ms;
+    if (ms > this.slowMs) this.slow++;
     if (this.ended >= WINDOW.ended && now - this.since >= WINDOW.ms) this.look(now);
+  }
+
+  private get slowMs(): number {
+    return Math.min(Math.max(SLOW.times * this.usualMs, SLOW.leastMs), SLOW.mostMs);
   }
 
   private look(now: number): void {
@@ -48,8 +60,9 @@ export class Admission {
       const limit = Math.round(this.limit * (isSlow ? LESS : MORE));
       this.limit = Math.min(Math.max(limit, LIMIT.least), LIMIT.most);
     }
+    this.usualMs = Math.min(this.usualMs * FORGET, this.sumMs / this.ended);
     this.since = now;
-    this.ended = this.slow = 0;
+    this.ended = this.slow = this.sumMs = 0;
     this.most = this.inFlight;
   }
 }

@@ -10,6 +10,7 @@ const REASONS = new Map<number, string>([
   [code.unavailableException, 'too few replicas are alive for the consistency level'],
   [code.overloaded, 'a Cassandra node is overloaded'],
   [code.isBootstrapping, 'a Cassandra node is still starting'],
+  [code.truncateError, 'a Cassandra node failed while truncating'],
   [code.readFailure, 'a replica failed while reading'],
   [code.writeFailure, 'a replica failed while writing; it may have been applied'],
   [code.badCredentials, 'Cassandra refuses the user name or password'],
@@ -17,6 +18,9 @@ const REASONS = new Map<number, string>([
   [code.invalid, TABLE],
   [code.unprepared, TABLE], // what is left when preparing the statement anew failed: the table was dropped
 ]);
+
+/** Of those, what lasts until somebody mends roles or the table. */
+const FOR_GOOD = new Set<number>([code.badCredentials, code.unauthorized, code.invalid, code.unprepared]);
 
 const TIMEOUTS = new Map<number, string>([
   [code.readTimeout, 'replicas did not answer a read in time'],
@@ -65,7 +69,11 @@ function fromNoHost(error: errors.NoHostAvailableError): StorageError {
   const cause = new Error(explain(error));
   const said = Object.values((error.innerErrors ?? {}) as Record<string, unknown>).map(fromDriverError);
   const told = said.filter((each) => each instanceof StorageError);
-  const decisive = told.find((each) => each.kind !== 'timeout') ?? told[0];
+  // What a node said counts for more than silence, and that more than a connection that broke: nobody said anything there.
+  const decisive =
+    told.find((each) => each.kind !== 'timeout' && isSaid(each)) ??
+    told.find((each) => each.kind === 'timeout') ??
+    told[0];
   return decisive
     ? new StorageError(decisive.kind, decisive.reason, { cause })
     : unavailable('no Cassandra node can be reached', cause);
@@ -78,6 +86,15 @@ function fromResponse(error: errors.ResponseError): unknown {
   if (late) return timeout(late, error);
   const reason = TTL.test(error.message) ? 'Cassandra does not accept default_ttl' : REASONS.get(error.code);
   return reason ? unavailable(reason, error) : error;
+}
+
+function isSaid({ cause }: StorageError): boolean {
+  return cause instanceof errors.ResponseError || cause instanceof errors.BusyConnectionError;
+}
+
+/** Whether a node said that it never will do this for us as things are, rather than that it can't now. */
+export function isForGood({ cause }: StorageError): boolean {
+  return cause instanceof errors.ResponseError && FOR_GOOD.has(cause.code);
 }
 
 /** The driver tells of its sockets and pools by plain errors: of its own faults and ours by classes of their own. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
+import { isForGood } from './cassandra-errors.js';
 import { CassandraService } from './cassandra.service.js';
 import type { Execution } from './lane/execution.js';
 import { PendingDeletes } from './pending-deletes.js';
@@ -94,5 +95,9 @@ export class CassandraSessionStore extends SessionStore {
 }
 
 function mayBeRepeated(error: unknown): error is StorageError {
-  return error instanceof StorageError && (error.kind === 'unavailable' || error.kind === 'timeout');
+  return (
+    error instanceof StorageError &&
+    (error.kind === 'unavailable' || error.kind === 'timeout') &&
+    !isForGood(error)
+  );
 }

@@ -21,6 +21,8 @@ import { sessionStatements } from './statements.js';
 const RETRY_MS = 500;
 /** Connections that all break at once are mostly back in a moment: for so long after it, in ms, requests wait for them. */
 const MOMENT_MS = 1_000;
+/** Connections that lived so long, in ms, are opened anew at once; others might break as soon again. */
+const GOOD_MS = 2_000;
 /** Starting and stopping wait no longer than this for a cluster that does not answer, in ms. */
 const PATIENCE_MS = 1_000;
 
@@ -40,6 +42,7 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   private path: DataPath | undefined;
   private away = notConnected('no attempt has ended yet');
   private attempting: Promise<void> | undefined;
+  private connectedAt = 0;
   private lostAt = -Infinity;
 
   constructor(
@@ -127,6 +130,7 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
       if (this.stopped.signal.aborted) return await endBoth(client, path);
       this.client = client;
       this.path = path;
+      this.connectedAt = performance.now();
       this.watch(client);
     } catch (error) {
       this.away = error instanceof StorageError ? error : notConnected(this.whyNot(error));
@@ -147,12 +151,13 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     try {
       await client.connect();
       await requireSessionTable(client, this.settings);
+      const path = await this.openPath(client, coordinators);
+      this.tellConnected(client, coordinators.localDc);
+      return { client, path };
     } catch (error) {
       void giveUp(client);
       throw error;
     }
-    this.tellConnected(client, coordinators.localDc);
-    return { client, path: await this.openPath(client, coordinators) };
   }
 
   private async openPath(client: Client, coordinators: LocalDatacenterPolicy): Promise<DataPath> {
@@ -208,7 +213,8 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     this.away = notConnected('no node is up');
     this.lostAt = performance.now();
     void endBoth(client, path);
-    if (!this.stopped.signal.aborted) void this.attemptOnce();
+    const wasGood = this.lostAt - this.connectedAt > GOOD_MS;
+    if (wasGood && !this.stopped.signal.aborted) void this.attemptOnce();
   }
 }
 

@@ -79,8 +79,9 @@ export class ClusterClock extends StorageClock implements OnApplicationBootstrap
     const readings = await Promise.all(this.cassandra.connectedHosts().map((host) => this.offsetFrom(host)));
     const offsets = readings.filter((offset) => offset !== undefined).sort((a, b) => a - b);
     const middle = (offsets.length - 1) / 2;
-    if (offsets.length === 0) return undefined;
-    return ((offsets[Math.floor(middle)] as number) + (offsets[Math.ceil(middle)] as number)) / 2;
+    const [a, b] = [offsets[Math.floor(middle)], offsets[Math.ceil(middle)]];
+    if (a === undefined || b === undefined) return undefined;
+    return Math.abs(a) < Math.abs(b) ? a : b; // of two the one that says we are right, if any does
   }
 
   /** Positive if the node's clock is behind the timestamps that this process gives. */

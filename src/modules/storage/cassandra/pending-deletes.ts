@@ -151,8 +151,9 @@ export class PendingDeletes implements OnApplicationShutdown {
   }
 
   private async tryEach(): Promise<void> {
+    const end = performance.now() + this.lastTryMs;
     const entries = [...this.entries.values()];
-    while (entries.length > 0) await this.repeat(entries.splice(0, AT_ONCE));
+    while (entries.length > 0 && performance.now() < end) await this.repeat(entries.splice(0, AT_ONCE));
   }
 
   /** Tells how many were acknowledged. */

@@ -103,6 +103,7 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     try {
       await inTime(this.commits.write(change), this.timeoutMs, LATE);
     } catch (error) {
+      this.commits.withdraw(change); // or a disk that hangs would fill the memory with what was answered
       throw this.failure('write', error);
     }
   }

@@ -37,6 +37,12 @@ export class GroupCommit {
     });
   }
 
+  /** Nobody waits for the change any more: it is not made, unless it is on its way to the disk. */
+  withdraw(change: Change): void {
+    const place = this.waiting.findIndex((each) => each.change === change);
+    if (place >= 0) this.waiting.splice(place, 1);
+  }
+
   /** Resolves when nothing waits. */
   async idle(): Promise<void> {
     await this.running;

@@ -37,7 +37,7 @@ describe('the delay of hedges', () => {
 describe('how often requests are hedged', () => {
   const spendAll = (hedging: Hedging): number => {
     let spent = 0;
-    while (hedging.spend()) spent++;
+    while (hedging.spend('get')) spent++;
     return spent;
   };
 
@@ -47,10 +47,19 @@ describe('how often requests are hedged', () => {
     let hedges = 0;
     for (let i = 0; i < 10_000; i++) {
       answer(hedging, 1, 5);
-      if (hedging.spend()) hedges++;
+      if (hedging.spend('get')) hedges++;
     }
     expect(hedges / 10_000).toBeGreaterThan(0.035);
     expect(hedges / 10_000).toBeLessThan(0.05);
+  });
+
+  it('is counted for each statement alone', () => {
+    const hedging = new Hedging();
+    for (let i = 0; i < 20; i++) hedging.spend('delete');
+    expect(hedging.spend('delete')).toBe(false);
+    expect(spendAll(hedging)).toBe(10);
+    hedging.answered('delete', 5);
+    expect(hedging.spend('delete')).toBe(true);
   });
 
   it('is not saved up without end', () => {
@@ -64,6 +73,6 @@ describe('how often requests are hedged', () => {
     answer(hedging, 1_000, 5);
     spendAll(hedging);
     answer(hedging, 90, 2_000);
-    expect(hedging.spend()).toBe(false);
+    expect(hedging.spend('get')).toBe(false);
   });
 });

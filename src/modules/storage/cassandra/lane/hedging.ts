@@ -9,8 +9,11 @@ const SLOW_PERCENT = 2;
 const DELAY_MS = { least: 10, most: 250 };
 /** Before there are enough answers to go by, in ms; a delete waits for the other datacenter as well. */
 const FIRST_DELAY_MS = { nearby: 50, everywhere: 100 };
-/** Each answer in time is worth so much of a hedge: of a hundred requests no more than four are sent twice. */
-const EARNED = 0.04;
+/**
+ * Each answer in time is worth so much of a hedge of its statement: of a hundred reads or writes no more than four are sent
+ * twice. Deletes are one in a hundred requests, and one that waits for another datacenter may need several.
+ */
+const EARNED = { nearby: 0.04, everywhere: 1 };
 /** Saved up at most: enough to find out that a node hangs. */
 const MOST_SAVED = 10;
 /** Answers from one look at their latencies to the next, and what earlier ones then still weigh. */
@@ -24,36 +27,44 @@ const FADE = 0.5;
  * trouble is not asked twice.
  */
 export class Hedging {
-  private readonly latencies = new Map<StatementName, Latencies>();
-  private saved = MOST_SAVED;
+  private readonly statements = new Map<StatementName, Purse>();
 
   /** In ms. */
   delayOf(statement: StatementName): number {
-    return this.of(statement).delayMs;
+    return this.of(statement).latencies.delayMs;
   }
 
   /** Notes how long an answer took from the first try on, in ms. */
   answered(statement: StatementName, ms: number): void {
-    const latencies = this.of(statement);
-    if (ms <= latencies.delayMs) this.saved = Math.min(this.saved + EARNED, MOST_SAVED);
-    latencies.add(ms);
+    const purse = this.of(statement);
+    if (ms <= purse.latencies.delayMs) purse.saved = Math.min(purse.saved + purse.earned, MOST_SAVED);
+    purse.latencies.add(ms);
   }
 
   /** Tells whether one more is allowed, and counts it. */
-  spend(): boolean {
-    if (this.saved < 1) return false;
-    this.saved--;
+  spend(statement: StatementName): boolean {
+    const purse = this.of(statement);
+    if (purse.saved < 1) return false;
+    purse.saved--;
     return true;
   }
 
-  private of(statement: StatementName): Latencies {
-    let latencies = this.latencies.get(statement);
-    if (!latencies) {
-      latencies = new Latencies(FIRST_DELAY_MS[statement === 'delete' ? 'everywhere' : 'nearby']);
-      this.latencies.set(statement, latencies);
+  private of(statement: StatementName): Purse {
+    let purse = this.statements.get(statement);
+    if (!purse) {
+      const reach = statement === 'delete' ? 'everywhere' : 'nearby';
+      const latencies = new Latencies(FIRST_DELAY_MS[reach]);
+      this.statements.set(statement, (purse = { latencies, saved: MOST_SAVED, earned: EARNED[reach] }));
     }
-    return latencies;
+    return purse;
   }
+}
+
+/** Of one statement: deletes that wait for a datacenter that is gone must not cost reads their hedges. */
+interface Purse {
+  readonly latencies: Latencies;
+  saved: number;
+  readonly earned: number;
 }
 
 const STEPS_PER_DOUBLING = 4;

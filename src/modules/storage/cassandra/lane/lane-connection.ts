@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { type auth, type errors, types } from 'cassandra-driver';
+import { type auth, errors, types } from 'cassandra-driver';
 import type { SessionStatements, StatementName } from '../statements.js';
 import { Channel, ConnectionLost, errorOf, type Receiver } from './channel.js';
 import { ExecuteMessage, type Execution } from './execution.js';
@@ -144,7 +144,7 @@ export class LaneConnection {
     };
     this.prepare(sent.execution.statement).then(
       then(() => this.send(sent)),
-      (error: Error) => then(() => sent.failed(error))(),
+      (error: Error) => then(() => sent.failed(notPrepared(error)))(),
     );
   }
 
@@ -185,6 +185,12 @@ export class LaneConnection {
       if (!channel.hasReceived) channel.fail(new ConnectionLost(`${this.options.address} is silent`));
     });
   }
+}
+
+/** That a statement was not prepared in time is no end of the time for those who need it: another node may have it. */
+function notPrepared(error: Error): Error {
+  if (!(error instanceof errors.OperationTimedOutError)) return error;
+  return new ConnectionLost('the statement was not prepared in time', { cause: error });
 }
 
 /** An execution on its way to a node and back. */

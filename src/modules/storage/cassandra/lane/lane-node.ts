@@ -16,6 +16,8 @@ const PROBE_MS = 500;
 const RETRY_MS = { first: 250, last: 2_000 };
 
 export interface LaneNodeOptions extends Omit<NodeOptions, 'address' | 'host' | 'port'> {
+  /** Whether there is no other to ask in its place. */
+  isNeeded?: (node: LaneNode) => boolean;
   /** A node is put aside, or taken back. */
   onStanding?: (address: string, isAside: boolean, why: string) => void;
 }
@@ -33,6 +35,7 @@ export class LaneNode implements Coordinator {
   private readonly closing = new AbortController();
   private readonly standing = new Standing({
     probe: () => this.probe(),
+    isNeeded: () => this.options.isNeeded?.(this) ?? false,
     changed: (isAside, why) => this.changeStanding(isAside, why),
   });
 

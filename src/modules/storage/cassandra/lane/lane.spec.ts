@@ -214,10 +214,10 @@ describe('the plan of a lane', () => {
     for (const { node } of all) node.on(OPCODE.execute, (each, by) => by.sayError(each, 0x1000));
     client.replicas = all.slice(0, 2);
     for (let i = 0; i < 10; i++) await expect(get()).rejects.toMatchObject({ kind: 'unavailable' });
-    expect(asked(all)).toEqual([10, 10, 10, 10]);
+    expect(asked(all)).toEqual([10, 10, 5, 5]); // after three that refuse, no other
     for (const { node } of all.slice(2)) node.behave(OPCODE.execute);
     await gets(4);
-    expect(asked(all)).toEqual([14, 14, 12, 12]);
+    expect(asked(all)).toEqual([14, 14, 7, 7]);
   });
 
   it('has all nodes in turn where replicas are not known', async () => {

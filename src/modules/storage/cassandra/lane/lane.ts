@@ -12,7 +12,8 @@ import { TimerWheel } from './timer-wheel.js';
 /** How late a deadline may be noticed, in ms. */
 const TICK_MS = 10;
 
-export interface LaneOptions extends Omit<LaneNodeOptions, 'wheel'>, Pick<Terms, 'onHedge' | 'onNextTry'> {
+export interface LaneOptions
+  extends Omit<LaneNodeOptions, 'wheel' | 'isNeeded'>, Pick<Terms, 'onHedge' | 'onNextTry'> {
   keyspace: string;
 }
 
@@ -22,6 +23,7 @@ export interface LaneOptions extends Omit<LaneNodeOptions, 'wheel'>, Pick<Terms,
  */
 export class Lane extends DataPath {
   private readonly terms: Terms;
+  private readonly nodeOptions: LaneNodeOptions;
   private readonly nodes = new Map<string, LaneNode>();
   private readonly replicas: Replicas;
   private turn = 0;
@@ -30,11 +32,14 @@ export class Lane extends DataPath {
   constructor(
     private readonly client: Client,
     private readonly coordinators: LocalDatacenterPolicy,
-    private readonly options: LaneOptions,
+    options: LaneOptions,
   ) {
     super();
     const { onHedge, onNextTry } = options;
     this.terms = { wheel: new TimerWheel(TICK_MS), hedging: new Hedging(), onHedge, onNextTry };
+    const isNeeded = (node: LaneNode): boolean =>
+      this.openNodes().every((other) => other === node || other.isAside);
+    this.nodeOptions = { ...options, wheel: this.terms.wheel, isNeeded };
     this.replicas = new Replicas(() => client.metadata, options.keyspace);
     client.on('hostAdd', (host: Host) => void this.add(host));
     client.on('hostUp', (host: Host) => void this.add(host));
@@ -63,7 +68,7 @@ export class Lane extends DataPath {
   }
 
   get nodesPutAside(): number {
-    return this.openNodes().filter((node) => node.isAside).length;
+    return [...this.nodes.values()].filter((node) => node.isAside).length;
   }
 
   close(): void {
@@ -81,11 +86,11 @@ export class Lane extends DataPath {
     const replicas = this.openReplicas(key);
     yield* inTurn(replicas, turn);
     const others = this.openNodes().filter((node) => !replicas.includes(node));
+    const aside = others.filter((node) => node.isAside);
     yield* inTurn(
-      others.filter((node) => !node.isAside),
+      others.filter((node) => !aside.includes(node)),
       turn,
     );
-    const aside = others.filter((node) => node.isAside);
     yield* inTurn(aside, turn);
     if (replicas.length + others.length === 0) throw this.unreachable();
   }
@@ -118,8 +123,7 @@ export class Lane extends DataPath {
     if (this.isClosed || this.coordinators.getDistance(host) !== types.distance.local)
       return Promise.resolve();
     let node = this.nodes.get(host.address);
-    if (!node)
-      this.nodes.set(host.address, (node = new LaneNode(host, { ...this.options, wheel: this.terms.wheel })));
+    if (!node) this.nodes.set(host.address, (node = new LaneNode(host, this.nodeOptions)));
     return node.open();
   }
 

@@ -4,7 +4,7 @@ import { ConnectionLost } from './channel.js';
 import type { Execution } from './execution.js';
 import { Hedging } from './hedging.js';
 import type { Attempt } from './lane-connection.js';
-import { type Coordinator, runOn } from './session-operation.js';
+import { type Coordinator, runOn, type Terms } from './session-operation.js';
 import { TimerWheel } from './timer-wheel.js';
 
 const code = types.responseErrorCodes;
@@ -53,17 +53,12 @@ let hedging: Hedging;
 let wheel: TimerWheel;
 let hedged: string[];
 let nextTries: number;
+let terms: Terms;
 
 const silent = (...names: string[]): [Node, Node, Node] =>
   names.map((name) => new Node(name)) as [Node, Node, Node];
 const asked = (nodes: Node[]): number[] => nodes.map((node) => node.asked.length);
-const run = (...nodes: Node[]): Promise<Buffer | undefined> =>
-  runOn(nodes, execution, DEADLINE, {
-    wheel,
-    hedging,
-    onHedge: (statement) => hedged.push(statement),
-    onNextTry: () => nextTries++,
-  });
+const run = (...nodes: Node[]): Promise<Buffer | undefined> => runOn(nodes, execution, DEADLINE, terms);
 const failure = (running: Promise<unknown>): Promise<unknown> => running.catch((reason: unknown) => reason);
 
 beforeEach(() => {
@@ -72,6 +67,12 @@ beforeEach(() => {
   wheel = new TimerWheel(1);
   hedged = [];
   nextTries = 0;
+  terms = {
+    wheel,
+    hedging,
+    onHedge: (statement) => hedged.push(statement),
+    onNextTry: () => nextTries++,
+  };
 });
 
 afterEach(() => jest.useRealTimers());
@@ -130,6 +131,12 @@ describe('an operation', () => {
       kind: 'unavailable',
       reason: 'no Cassandra node can be reached',
     });
+  });
+
+  it('asks no more than three that refuse', async () => {
+    const nodes = Array.from({ length: 12 }, (_, i) => new Node(String(i), REFUSED));
+    await failure(run(...nodes));
+    expect(asked(nodes)).toEqual([1, 1, 1, ...Array<number>(9).fill(0)]);
   });
 
   it('tells what the decisive of many refusals was, and keeps them all', async () => {
@@ -211,7 +218,19 @@ describe('an operation whose coordinator is silent', () => {
     jest.advanceTimersByTime(10_000);
     for (const node of nodes) node.attempt.failed(late());
     expect(await failure(running)).toMatchObject({ kind: 'timeout' });
-    expect(nodes.map(({ wrong }) => wrong)).toEqual(Array(3).fill(['it did not answer in time']));
+    expect(nodes.map(({ wrong }) => wrong)).toEqual([[], [], []]); // as nobody did better
+  });
+
+  it('holds it against the silent one where another answered others meanwhile', async () => {
+    const [hangs, well] = silent('a', 'b');
+    const running = run(hangs);
+    jest.advanceTimersByTime(1_000);
+    const other = run(well);
+    well.attempt.answered(undefined);
+    await other;
+    hangs.attempt.failed(late());
+    await failure(running);
+    expect(hangs.wrong).toEqual(['it did not answer in time']);
   });
 
   it('ends with the refusal where one was heard and the other stayed silent', async () => {
@@ -232,13 +251,11 @@ describe('an operation whose coordinator is silent', () => {
     expect(await running).toEqual(Buffer.from('from a'));
   });
 
-  it('is not sent to one that is put aside', async () => {
+  it('is sent to one that is put aside where nobody else is left', async () => {
     const [first, aside] = silent('a', 'b');
     aside.isAside = true;
     const running = run(first, aside);
-    jest.advanceTimersByTime(5_000);
-    expect(aside.asked).toEqual([]);
-    first.attempt.failed(REFUSED); // unless nobody else is left
+    jest.advanceTimersByTime(DELAY_MS + 2);
     aside.attempt.answered(undefined);
     await running;
     expect(first.wrong).toHaveLength(1);
@@ -250,8 +267,8 @@ describe('an operation whose coordinator is silent', () => {
     jest.advanceTimersByTime(10_000);
     expect(hedged).toHaveLength(10);
     for (let i = 0; i < 26; i++) hedging.answered('set', 1);
-    expect(hedging.spend()).toBe(true);
-    expect(hedging.spend()).toBe(false);
+    expect(hedging.spend('set')).toBe(true);
+    expect(hedging.spend('set')).toBe(false);
   });
 
   it('asks another at once when its node is put aside meanwhile', async () => {
@@ -266,6 +283,17 @@ describe('an operation whose coordinator is silent', () => {
     nodes[0].attempt.suspected?.();
     expect([asked(nodes), hedged, nextTries]).toEqual([[1, 1, 0], [], 1]);
   });
+
+  it('asks none that is put aside itself because of that', async () => {
+    const nodes = silent('a', 'b');
+    nodes[1].isAside = true;
+    const running = run(...nodes);
+    nodes[0].attempt.suspected?.();
+    expect(asked(nodes)).toEqual([1, 0]);
+    nodes[0].attempt.failed(REFUSED);
+    nodes[1].attempt.answered(undefined);
+    await running;
+  });
 });
 
 describe('a delete, for which every datacenter has to answer', () => {
@@ -278,16 +306,6 @@ describe('a delete, for which every datacenter has to answer', () => {
     jest.advanceTimersByTime(100 + 150 + 225 + 340 + 20);
     expect(asked(nodes)).toEqual([2, 2, 1]);
     nodes[1].attempt.answered(undefined);
-    await running;
-  });
-
-  it('is sent again to those who are not put aside', async () => {
-    const nodes = silent('a', 'b', 'c');
-    nodes[2].isAside = true;
-    const running = remove(...nodes);
-    jest.advanceTimersByTime(100 + 150 + 225 + 20);
-    expect(asked(nodes)).toEqual([2, 2, 0]);
-    nodes[0].attempt.answered(undefined);
     await running;
   });
 

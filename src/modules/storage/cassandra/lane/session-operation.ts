@@ -11,7 +11,7 @@ import { Expiring, type TimerWheel } from './timer-wheel.js';
 /** A node that can be asked to coordinate. */
 export interface Coordinator {
   readonly address: string;
-  /** Asked only where all others were, see Standing. */
+  /** Asked after all others, see Standing. */
   readonly isAside: boolean;
   /** Sends an execution to this node; see LaneConnection. */
   execute(execution: Execution, deadline: number, attempt: Attempt): void;
@@ -23,6 +23,8 @@ export interface Coordinator {
 export interface Terms {
   wheel: TimerWheel;
   hedging: Hedging;
+  /** Of the last answer that came: when, as `performance.now()` has it, in ms, and from whom. */
+  lastAnswer?: { at: number; from: Coordinator };
   /** A second node was asked while the first was silent, or because it refused. */
   onHedge?: (statement: StatementName) => void;
   onNextTry?: () => void;
@@ -43,6 +45,8 @@ const OF_THE_COORDINATOR = new Set<number>([
 ]);
 /** Each hedge of a request waits so many times as long as the one before. */
 const HEDGES_SPREAD = 1.5;
+/** So many nodes are asked that refuse. */
+const MOST_REFUSALS = 3;
 const SILENT = 'it was silent until another node had answered';
 const LATE = 'it did not answer in time';
 
@@ -99,7 +103,8 @@ class SessionOperation extends Expiring {
   /** In the order in which they were sent. */
   private readonly tries: Try[] = [];
   private repeated = 0;
-  /** Who would be next, but is put aside, or could not be paid for. */
+  private refusals = 0;
+  /** Who would be next, but could not be paid for, or is put aside. */
   private reserve: Coordinator | undefined;
   private waiting = 0;
   private isOver = false;
@@ -123,23 +128,21 @@ class SessionOperation extends Expiring {
 
   /** Nobody has answered for as long as most answers take. */
   override expire(): void {
-    const next = this.another();
-    const hedge = next && !next.isAside ? next : this.oneOfThoseAgain();
-    const isPaidFor = hedge !== undefined && this.terms.hedging.spend();
-    if (!isPaidFor || hedge !== next) this.reserve = next;
-    if (!hedge) return;
-    if (isPaidFor) {
-      this.terms.onHedge?.(this.execution.statement);
-      this.ask(hedge);
-    }
+    const next = this.another() ?? this.oneOfThoseAgain();
+    if (!next) return;
     this.hedgeMs *= HEDGES_SPREAD;
     this.terms.wheel.add(this, performance.now() + this.hedgeMs);
+    if (!this.terms.hedging.spend(this.execution.statement)) return void (this.reserve = next);
+    this.terms.onHedge?.(this.execution.statement);
+    this.ask(next);
   }
 
   answered(by: Try, value: Buffer | undefined): void {
     if (this.isOver) return;
     this.end();
-    this.terms.hedging.answered(this.execution.statement, performance.now() - this.startedAt);
+    const now = performance.now();
+    this.terms.lastAnswer = { at: now, from: by.coordinator };
+    this.terms.hedging.answered(this.execution.statement, now - this.startedAt);
     by.coordinator.didWell();
     for (let i = 0; this.tries[i] !== by; i++) this.blame(this.tries[i] as Try);
     this.resolve(value);
@@ -153,20 +156,31 @@ class SessionOperation extends Expiring {
     } else if (!isOfTheCoordinator(error)) {
       this.end();
       this.reject(fromDriverError(error));
-    } else if (!this.askNext() && this.waiting === 0) this.giveUp();
+    } else if (!(this.mayAskNext(error) && this.askNext()) && this.waiting === 0) this.giveUp();
+  }
+
+  /** Where several have refused, others would as well, and a cluster in trouble has enough to do. */
+  private mayAskNext(error: Error): boolean {
+    return !(error instanceof errors.ResponseError) || ++this.refusals < MOST_REFUSALS;
   }
 
   /** Its node was put aside while it waited: what the others do for those after it is done for it too. */
   suspected(waiting: Try): void {
-    if (!this.isOver && waiting === this.tries.at(-1)) this.askNext();
+    if (this.isOver || waiting !== this.tries.at(-1)) return;
+    const next = this.another();
+    if (next?.isAside) this.reserve = next;
+    else if (next) this.askInstead(next);
   }
 
   private askNext(): boolean {
     const next = this.another();
-    if (!next) return false;
+    if (next) this.askInstead(next);
+    return next !== undefined;
+  }
+
+  private askInstead(next: Coordinator): void {
     if (this.tries.length > 0) this.terms.onNextTry?.();
     this.ask(next);
-    return true;
   }
 
   private another(): Coordinator | undefined {
@@ -199,9 +213,16 @@ class SessionOperation extends Expiring {
 
   private giveUp(): void {
     this.end();
-    for (const each of this.tries) if (each.error instanceof errors.OperationTimedOutError) this.blame(each);
+    for (const each of this.tries) if (this.wasLateAlone(each)) this.blame(each);
     const said = this.tries.map(({ coordinator, error }) => [coordinator.address, error]);
     this.reject(fromDriverError(new errors.NoHostAvailableError(Object.fromEntries(said))));
+  }
+
+  /** Where nobody has answered anybody since, it is the cluster that is slow, or we are cut off from it. */
+  private wasLateAlone({ coordinator, error }: Try): boolean {
+    const { lastAnswer } = this.terms;
+    const didAnother = lastAnswer && lastAnswer.from !== coordinator && lastAnswer.at > this.startedAt;
+    return error instanceof errors.OperationTimedOutError && didAnother === true;
   }
 
   /**

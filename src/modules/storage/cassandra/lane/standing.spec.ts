@@ -1,6 +1,7 @@
 import { Standing } from './standing.js';
 
 let isWell: boolean;
+let isNeeded: boolean;
 let probes: number;
 let changes: string[];
 let standing: Standing;
@@ -15,7 +16,9 @@ beforeEach(() => {
   isWell = false;
   probes = 0;
   changes = [];
+  isNeeded = false;
   standing = new Standing({
+    isNeeded: () => isNeeded,
     probe: () => (probes++, isWell ? Promise.resolve() : Promise.reject(new Error('not well'))),
     changed: (isAside, why) => changes.push(`${isAside ? 'aside' : 'back'}: ${why}`),
   });
@@ -47,9 +50,18 @@ describe('a node', () => {
     expect(standing.isAside).toBe(true);
   });
 
-  it('is probed after a second, and taken back after three probes in a row', async () => {
+  it('keeps its place while there is no other', () => {
+    isNeeded = true;
+    wrongs(20);
+    expect(standing.isAside).toBe(false);
+    isNeeded = false;
+    wrongs(1);
+    expect(standing.isAside).toBe(true);
+  });
+
+  it('is probed soon, then once a second, and taken back after three probes in a row', async () => {
     wrongs(5);
-    await pass(999);
+    await pass(199);
     expect(probes).toBe(0);
     await pass(2_001);
     expect(probes).toBe(3);
@@ -71,17 +83,17 @@ describe('a node', () => {
   it('is held longer each time that it is put aside soon after, up to half a minute', async () => {
     isWell = true;
     const held: number[] = [];
-    for (let i = 0; i < 7; i++) {
+    for (let i = 0; i < 8; i++) {
       wrongs(5);
       const began = performance.now();
       while (standing.isAside) await pass(100);
       held.push(Math.round((performance.now() - began) / 100) / 10);
     }
-    expect(held).toEqual([1.4, 2.4, 4.4, 8.4, 16.4, 30.4, 30.4]);
-    await pass(61_000);
+    expect(held).toEqual([0.6, 1.4, 2.4, 4.4, 8.4, 16.4, 30.4, 30.4]);
+    await pass(3_001);
     wrongs(5);
-    await pass(1_400);
-    expect(standing.isAside).toBe(false);
+    await pass(600);
+    expect(standing.isAside).toBe(false); // pauses that come now and then are forgiven
   });
 
   it('is not probed any more once it is gone', async () => {
@@ -89,5 +101,15 @@ describe('a node', () => {
     standing.close();
     await pass(10_000);
     expect(probes).toBe(0);
+  });
+
+  it('is not probed any more when it is gone while a probe is under way', async () => {
+    wrongs(5);
+    const probing = pass(200);
+    standing.close();
+    await probing;
+    await pass(10_000);
+    expect(probes).toBeLessThanOrEqual(1);
+    expect(changes).toHaveLength(1);
   });
 });
