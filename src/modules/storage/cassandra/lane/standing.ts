@@ -4,7 +4,10 @@ const FORGIVEN = 0.25;
 /** Between being put aside and the first probe, and between one that fails and the next, in ms. */
 const FIRST_HOLD_MS = 200;
 const RETRY_MS = 1_000;
-/** Who is put aside again soon after it was taken back passes probes and nothing else: it is held longer each time, up to this, in ms. */
+/**
+ * Who is put aside again soon after it was taken back passes probes and nothing else: it is held longer each time, up to
+ * this, in ms.
+ */
 const LONGEST_HOLD_MS = 30_000;
 const SOON_MS = 3_000;
 /** So many probes in a row have to succeed, so far apart, in ms. */
@@ -41,7 +44,8 @@ export class Standing {
 
   didWrong(why: string): void {
     if (this.isAside || this.isClosed) return;
-    if (++this.wrongs >= TOO_OFTEN && !this.trial.isNeeded()) this.putAside(why);
+    this.wrongs = Math.min(this.wrongs + 1, TOO_OFTEN);
+    if (this.wrongs === TOO_OFTEN && !this.trial.isNeeded()) this.putAside(why);
   }
 
   close(): void {
