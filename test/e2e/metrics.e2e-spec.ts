@@ -201,8 +201,9 @@ describe('storage', () => {
     expect((await Scrape.of(kask)).samples('kask_storage_up')).toMatchObject([{ value: 1 }]);
     const scrape = await Scrape.of(away);
     expect(scrape.samples('kask_storage_up')).toMatchObject([{ value: 0 }]);
-    const gauges = scrape.all().filter(({ name }) => name.startsWith('kask_cassandra_'));
-    expect(gauges.map(({ value }) => value)).toEqual([0, 0, 0, 0]);
+    const ofCassandra = scrape.all().filter(({ name }) => name.startsWith('kask_cassandra_'));
+    expect(ofCassandra.filter(({ value }) => value !== 0)).toEqual([]);
+    expect(ofCassandra.length).toBeGreaterThanOrEqual(4);
   });
 });
 

@@ -2,6 +2,7 @@ import type { Client, Host } from 'cassandra-driver';
 import type { Counter } from 'prom-client';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { DataPath } from './data-path.js';
+import { STATEMENT_NAMES } from './statements.js';
 
 /** What happens to requests on their way, which outlives the way itself. */
 export interface CassandraCounters {
@@ -18,12 +19,14 @@ export function exposeCassandra(
 ): CassandraCounters {
   exposeNodes(metrics, client, path);
   exposeConnections(metrics, client, path);
+  const hedges = metrics.counter(
+    'kask_cassandra_hedges_total',
+    'Requests that were sent to a second node because the first was silent',
+    ['operation'],
+  );
+  for (const operation of STATEMENT_NAMES) hedges.inc({ operation }, 0);
   return {
-    hedges: metrics.counter(
-      'kask_cassandra_hedges_total',
-      'Requests that were sent to a second node because the first was silent',
-      ['operation'],
-    ),
+    hedges,
     nextTries: metrics.counter(
       'kask_cassandra_next_tries_total',
       'Requests that were sent to another node because one refused or was lost',

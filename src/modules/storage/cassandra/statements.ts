@@ -1,6 +1,7 @@
 import { types } from 'cassandra-driver';
 
-export type StatementName = 'get' | 'set' | 'delete' | 'deleteLocally' | 'deleteAtOne';
+export const STATEMENT_NAMES = ['get', 'set', 'delete', 'deleteLocally', 'deleteAtOne'] as const;
+export type StatementName = (typeof STATEMENT_NAMES)[number];
 
 export interface Statement {
   readonly cql: string;
