@@ -16,11 +16,15 @@ const VALUE = Buffer.alloc(2_000, 'session ');
 /** MediaWiki's client gives up then, in ms. */
 const PATIENCE_MS = 3_000;
 const FIRST_SESSIONS = 200;
+/** Fewer are left alone: while writes are refused, deletes would take the last. */
+const FEW_SESSIONS = 50;
+/** As a proxy beside the clients has it. */
+const MOST_CONNECTIONS = 1_024;
 const TICK_MS = 2;
 
 /** Clients in one datacenter who begin requests at a fixed rate, however long the answers take. */
 export class Load {
-  private readonly agent = new Agent({ keepAlive: true });
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: MOST_CONNECTIONS });
   /** Acknowledged and not deleted, oldest first. */
   private readonly sessions: string[] = [];
   private static loads = 0;
@@ -58,7 +62,7 @@ export class Load {
     if (draw < GETS) await (this.random.chance(MISSES) ? this.miss() : this.get());
     else if (draw < GETS + POSTS)
       await this.post(this.random.chance(NEW_SESSIONS) ? this.newKey() : this.known());
-    else await this.delete();
+    else if (this.sessions.length > FEW_SESSIONS) await this.delete();
   }
 
   private async get(): Promise<void> {
