@@ -1,3 +1,6 @@
+/** No key of a client's: probes read a row that nobody writes, from where a session would be. */
+export const PROBE_KEY = 'kask:probe';
+
 /**
  * Where sessions live. The contract of every implementation, held by test/contract:
  * - a key is 1 to 1,024 bytes of UTF-8, a value any bytes;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SessionStore } from '../session-store.js';
+import { PROBE_KEY, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { isForGood } from './cassandra-errors.js';
 import { CassandraService } from './cassandra.service.js';
@@ -7,8 +7,6 @@ import type { Execution } from './lane/execution.js';
 import { PendingDeletes } from './pending-deletes.js';
 import { Timestamps } from './timestamps.js';
 
-/** No key of a client's: a probe reads a row that nobody writes, from the replicas that a session would need. */
-const PROBE_KEY = 'kask:probe';
 /** Of the time for a delete, what every datacenter may take; the rest is for the one that we are in. */
 const SHARE_OF_ALL_DATACENTERS = 0.8;
 /** What they may take while the last delete had no answer in time, in ms: enough for two who are well. */

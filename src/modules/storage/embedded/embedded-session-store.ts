@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
 import { Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
-import { SessionStore } from '../session-store.js';
+import { PROBE_KEY, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { inTime, storageTimeoutMs } from '../storage-timeout.js';
 import { DiskRoom } from './disk-room.js';
@@ -78,7 +78,7 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
   }
 
   async probe(): Promise<void> {
-    await this.get('kask:probe');
+    await this.get(PROBE_KEY);
   }
 
   async onApplicationShutdown(): Promise<void> {

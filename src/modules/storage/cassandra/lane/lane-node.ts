@@ -1,12 +1,13 @@
 import type { Host } from 'cassandra-driver';
+import { PROBE_KEY } from '../../session-store.js';
 import { ConnectionLost } from './channel.js';
 import type { Execution } from './execution.js';
 import { type Attempt, LaneConnection, type NodeOptions } from './lane-connection.js';
 import type { Coordinator } from './session-operation.js';
 import { Standing } from './standing.js';
 
-/** What a probe asks for: a row that nobody writes. A node that is well answers within so long, in ms. */
-const PROBE: Execution = { statement: 'get', key: Buffer.from('kask:probe'), timestamp: 0 };
+/** A node that is well answers a probe within so long, in ms. */
+const PROBE: Execution = { statement: 'get', key: Buffer.from(PROBE_KEY), timestamp: 0 };
 const PROBE_MS = 500;
 
 /**
