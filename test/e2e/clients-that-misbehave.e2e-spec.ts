@@ -99,21 +99,21 @@ describe('on the embedded store', () => {
       { 'Content-Length': String(8 * MEBIBYTE) },
       { 'Transfer-Encoding': 'chunked' },
     ])('are refused past four of the largest, ordinary ones never: %p', async (framing) => {
-      const connections = [];
-      for (let i = 0; i < 4; i++) connections.push(await hang(`large${i}`, framing));
-      const refused = await hang('one-too-many', framing);
-      const answer = await refused.answer('PUT');
+      const connections: RawConnection[] = [];
+      for (let i = 0; i < 5; i++) connections.push(await hang(`large${i}`, framing));
+      // Which of them is one too many depends on how much of each the service had read when the last byte found no room.
+      const answer = await Promise.any(connections.map((connection) => connection.answer('PUT')));
       expect(answer.status).toBe(503);
       expect(answer.headers['retry-after']).toBe('1');
       expect(JSON.parse(String(answer.body)).detail).toBe('Too many large values are on their way');
       await request(kask.origin).put(kask.path('ordinary')).send('x'.repeat(60_000)).expect(201);
 
-      for (const connection of [...connections, refused]) connection.reset();
+      for (const connection of connections) connection.reset();
       for (;;) {
         const { status } = await request(kask.origin).put(kask.path('large')).send(Buffer.alloc(LARGE));
         if (status === 201) break;
       }
-      await request(kask.origin).get(kask.path('one-too-many')).expect(404);
+      for (let i = 0; i < 5; i++) await request(kask.origin).get(kask.path(`large${i}`)).expect(404);
     });
 
     it('leave nothing counted when they were stored', async () => {
