@@ -113,7 +113,10 @@ describe('on the embedded store', () => {
         const { status } = await request(kask.origin).put(kask.path('large')).send(Buffer.alloc(LARGE));
         if (status === 201) break;
       }
-      for (let i = 0; i < 5; i++) await request(kask.origin).get(kask.path(`large${i}`)).expect(404);
+      for (let i = 0; i < 5; i++)
+        await request(kask.origin)
+          .get(kask.path(`large${i}`))
+          .expect(404);
     });
 
     it('leave nothing counted when they were stored', async () => {
