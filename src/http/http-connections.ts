@@ -43,7 +43,7 @@ class HttpConnection {
 }
 
 /**
- * The open connections of a server. A request is in flight once its head was read, and until its answer is written;
+ * The open connections of our servers. A request is in flight once its head was read, and until its answer is written;
  * Node's own `closeIdleConnections` spares connections that sent nothing yet, or half a head.
  */
 export class HttpConnections {
@@ -51,7 +51,8 @@ export class HttpConnections {
   /** Those that TLS runs on, by their peers. */
   private readonly underTls = new Map<string, Socket>();
 
-  constructor(server: Server) {
+  /** From now on also those of this server. */
+  follow(server: Server): void {
     server.on('connection', (socket: Socket) => this.keep(socket));
     if ('setSecureContext' in server) this.followTls(server);
   }
