@@ -76,6 +76,7 @@ export class SessionRequests {
       if (exchange.response.headersSent) return void exchange.response.destroy();
       const problem = toProblem(error);
       exchange.failure = whatFailed(error, problem);
+      if (isRefusal(problem.status)) this.values.decline(exchange);
       exchange.answerProblem(problem, this.baseUri.instanceOf(exchange.target));
     }
   }
@@ -124,6 +125,9 @@ function levelOf({ key }: SessionExchange, status: number): 'debug' | 'warn' | '
   if (status >= 500) return 'error';
   const isMiss = status === 404 && key !== '';
   // AccessGuard tells of those once a connection.
-  const isRefused = status === 401 || status === 403;
-  return status < 400 || isMiss || isRefused ? 'debug' : 'warn';
+  return status < 400 || isMiss || isRefusal(status) ? 'debug' : 'warn';
+}
+
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403;
 }
