@@ -9,10 +9,12 @@ import type { Settings } from './config/settings.js';
 import { HttpConnections } from './http/http-connections.js';
 import { HEADERS } from './http/headers.js';
 import { hookOtherRequests } from './http/other-requests.js';
+import { ServerTls } from './http/server-tls.js';
 import { createServer } from './http/server.js';
 import { answerUnparsable } from './http/unparsable.js';
 import { FrameworkLogger } from './logging.js';
 import { Readiness } from './modules/health/readiness.js';
+import { Metrics } from './modules/metrics/metrics.js';
 import { BaseUri } from './modules/sessions/base-uri.js';
 import { SessionRequests } from './modules/sessions/session-requests.js';
 import { sendProblem } from './problems/problem.filter.js';
@@ -23,7 +25,8 @@ import { toProblem } from './problems/to-problem.js';
  * module, and all others through Fastify and Nest's router.
  */
 export async function createApplication(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
-  const server = createServer(settings.tls);
+  const tls = settings.tls && new ServerTls(settings.tls);
+  const server = createServer(tls);
   const connections = new HttpConnections(server);
   let toNest!: RequestListener;
   const options: FastifyServerOptions = {
@@ -48,6 +51,7 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
   hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), logger);
+  tls?.follow(server, connections, app.get(Metrics), logger);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
