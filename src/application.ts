@@ -11,10 +11,12 @@ import { HttpConnections } from './http/http-connections.js';
 import { HEADERS } from './http/headers.js';
 import { ManagementPort } from './http/management-port.js';
 import { hookOtherRequests } from './http/other-requests.js';
+import { ServerTls } from './http/server-tls.js';
 import { createServer } from './http/server.js';
 import { answerUnparsable } from './http/unparsable.js';
 import { FrameworkLogger } from './logging.js';
 import { Readiness } from './modules/health/readiness.js';
+import { Metrics } from './modules/metrics/metrics.js';
 import { BaseUri } from './modules/sessions/base-uri.js';
 import { SessionRequests } from './modules/sessions/session-requests.js';
 import { sendProblem } from './problems/problem.filter.js';
@@ -29,7 +31,8 @@ export async function createApplication(
   source: SettingsSource,
   logger: Logger,
 ): Promise<NestFastifyApplication> {
-  const server = createServer(settings.tls);
+  const tls = settings.tls && new ServerTls(settings.tls);
+  const server = createServer(tls);
   const management = new ManagementPort(settings.management && createServer(undefined));
   const connections = new HttpConnections();
   connections.follow(server);
@@ -56,6 +59,7 @@ export async function createApplication(
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
   hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), management, logger);
+  tls?.follow(server, connections, app.get(Metrics), logger);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {

@@ -402,6 +402,7 @@ describe('sections that may be absent', () => {
   it.each([
     'tls: {cert: null, key: null}',
     'tls: {cert: "", key: ""}',
+    'tls: {cert: "", key: "", client_ca: "", client_crl: "", client_auth: "", min_version: ""}',
     'tls:',
     'cassandra: {authentication: {username: "", password: ""}, tls: {ca: "", cert: ~, key: "", server_names: []}}',
     'cassandra: {local_dc: ""}\nopenapi_spec: ""',

@@ -68,9 +68,9 @@ export function WholeNumber({ min, max, unit }: { min: number; max: number; unit
   return declare({ read }, { allowed }, rules.IsInt(), rules.Min(min), rules.Max(max));
 }
 
-export function OneOf(values: readonly string[], options: { optional?: boolean } = {}) {
+export function OneOf(values: readonly string[], options: Pick<Options, 'optional'> = {}) {
   const read = ({ value }: Written) => (typeof value === 'string' ? value.toLowerCase() : value);
-  return declare({ read }, { ...options, allowed: `one of ${values.join(', ')}` }, rules.IsIn(values));
+  return declare({ read }, { allowed: `one of ${values.join(', ')}`, ...options }, rules.IsIn(values));
 }
 
 export function Section(section: SectionClass) {

@@ -5,6 +5,8 @@ import { OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting
 
 const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'fatal'] as const;
 const DATA_PATHS = ['lane', 'driver'] as const;
+const CLIENT_AUTHENTICATION = ['none', 'optional', 'required'] as const;
+const TLS_VERSIONS = ['1.2', '1.3'] as const;
 const STORAGES = ['cassandra', 'embedded'] as const;
 const AUTHENTICATIONS = ['none', 'required'] as const;
 const PERMISSIONS = ['read', 'write', 'delete', 'metrics'] as const;
@@ -27,6 +29,18 @@ export class TlsSettings {
 
   @Text({ allowed: 'path of a PEM file; together with `tls.cert`' })
   key!: string;
+
+  @Text({ allowed: 'path of a PEM file; needed by `tls.client_auth` and `tls.client_crl`', optional: true })
+  client_ca?: string;
+
+  @Text({ allowed: 'path of a PEM file', optional: true })
+  client_crl?: string;
+
+  @OneOf(CLIENT_AUTHENTICATION, { optional: true })
+  client_auth?: (typeof CLIENT_AUTHENTICATION)[number];
+
+  @OneOf(TLS_VERSIONS, { optional: true })
+  min_version?: (typeof TLS_VERSIONS)[number];
 }
 
 /** What a client may be allowed to do. */

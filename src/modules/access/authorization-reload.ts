@@ -5,6 +5,7 @@ import { isAuthenticationRequired } from '../../config/authentication.js';
 import { Settings } from '../../config/settings.js';
 import { SettingsSource } from '../../config/settings-source.js';
 import { FileWatch } from '../../files/file-watch.js';
+import { HttpConnections } from '../../http/http-connections.js';
 import { Callers } from './callers.js';
 import { Clients } from './clients.js';
 
@@ -17,6 +18,7 @@ export class AuthorizationReload implements OnApplicationBootstrap, OnApplicatio
   constructor(
     private readonly source: SettingsSource,
     private readonly callers: Callers,
+    private readonly connections: HttpConnections,
     private readonly settings: Settings,
     private readonly logger: PinoLogger,
   ) {
@@ -50,6 +52,7 @@ export class AuthorizationReload implements OnApplicationBootstrap, OnApplicatio
     if (isDeepStrictEqual(authorization, this.inForce)) return;
     this.inForce = authorization;
     this.callers.takeUp(new Clients(authorization));
+    this.connections.endVerified();
     this.logger.info('authorization has changed and is in force');
   }
 }
