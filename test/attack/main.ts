@@ -5,10 +5,12 @@ import { REPOSITORY } from '../harness/repository.js';
 import type { AttackOptions, Outcome } from './attack.js';
 import { Fuzz } from './fuzz/fuzz.js';
 import { report } from './report.js';
+import { attackSlowly } from './slow/slow.js';
 
 const REPORT = path.join(REPOSITORY, '.cache/attack-report.md');
 const ATTACKS: Record<string, (options: AttackOptions) => Promise<Outcome>> = {
   fuzz: (options) => Fuzz.run(options),
+  slow: attackSlowly,
 };
 
 // What an attacker can send to the service, one attack after the other: see CONTRIBUTING.md.
