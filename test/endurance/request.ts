@@ -1,4 +1,5 @@
 import http from 'node:http';
+import https from 'node:https';
 
 /** Past which a request counts as one that never ends, in ms. */
 const PATIENCE_MS = 30_000;
@@ -19,12 +20,15 @@ export function send(
   agent: http.Agent,
   body?: Buffer,
   patienceMs = PATIENCE_MS,
+  headers: Record<string, string> = {},
 ): Promise<Answer> {
   const began = performance.now();
+  const { request: begin } = url.startsWith('https:') ? https : http;
   return new Promise((resolve) => {
     const end = (answer: Partial<Answer>): void =>
       resolve({ status: 0, headers: {}, body: Buffer.alloc(0), ...answer, ms: performance.now() - began });
-    const request = http.request(url, { method, agent, headers: lengthOf(body) }, (response) => {
+    const options = { method, agent, headers: { ...lengthOf(body), ...headers } };
+    const request = begin(url, options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', (error) => end({ error }));

@@ -41,6 +41,14 @@ export function requireOpenssl(): void {
   requireCommand('openssl', 'The openssl command is needed for test certificates: apt-get install openssl');
 }
 
+export function requireSlowhttptest(): void {
+  requireCommand('slowhttptest', 'slowhttptest is needed for slow clients: apt-get install slowhttptest');
+}
+
+export function requireTestssl(): void {
+  requireCommand('testssl', 'testssl.sh is needed to look at TLS: apt-get install testssl.sh');
+}
+
 function requireCommand(command: string, message: string): void {
   if (!commandExists(command)) throw new MissingPrerequisite(message);
 }
