@@ -6,6 +6,7 @@ import { PARAMS_PROVIDER_TOKEN, PinoLogger } from 'nestjs-pino';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
+import { ConnectionLimits, descriptorsForConnections } from './http/connection-limits.js';
 import { HttpConnections } from './http/http-connections.js';
 import { HEADERS } from './http/headers.js';
 import { hookOtherRequests } from './http/other-requests.js';
@@ -13,6 +14,7 @@ import { createServer } from './http/server.js';
 import { answerUnparsable } from './http/unparsable.js';
 import { FrameworkLogger } from './logging.js';
 import { Readiness } from './modules/health/readiness.js';
+import { Metrics } from './modules/metrics/metrics.js';
 import { BaseUri } from './modules/sessions/base-uri.js';
 import { SessionRequests } from './modules/sessions/session-requests.js';
 import { sendProblem } from './problems/problem.filter.js';
@@ -24,7 +26,8 @@ import { toProblem } from './problems/to-problem.js';
  */
 export async function createApplication(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
   const server = createServer(settings.tls);
-  const connections = new HttpConnections(server);
+  const connections = new HttpConnections();
+  connections.follow(server, limitsOf(settings, logger));
   let toNest!: RequestListener;
   const options: FastifyServerOptions = {
     serverFactory: (handler) => {
@@ -33,7 +36,7 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
     },
     frameworkErrors: (error, request, reply) =>
       sendProblem(toProblem(error), request, reply.headers(HEADERS)),
-    clientErrorHandler: answerUnparsable(logger, HEADERS),
+    clientErrorHandler: answerUnparsable(connections, logger, HEADERS),
     // Fastify would load its compilers of JSON schemas, a tenth of the time that a start takes.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     // While shutting down, requests on open connections are served; see serve.ts.
@@ -48,6 +51,7 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
   hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), logger);
+  app.get(Metrics).exposeConnections(connections);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -55,6 +59,13 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
     else connections.of(request).begin(response, () => toNest(request, response));
   });
   return app;
+}
+
+function limitsOf({ limits }: Settings, logger: Logger): ConnectionLimits {
+  const possible = descriptorsForConnections();
+  if (possible < limits.connections)
+    logger.warn({ limit: possible }, 'fewer file descriptors than limits.connections asks for (ulimit -n)');
+  return new ConnectionLimits(Math.min(limits.connections, possible), limits.connections_per_peer);
 }
 
 function noSchemas(): never {

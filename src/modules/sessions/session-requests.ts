@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
 import { HttpConnections } from '../../http/http-connections.js';
 import { keepToProtocol } from '../../http/protocol.js';
+import { LogBudget } from '../../log-budget.js';
 import { Problem } from '../../problems/problem.js';
 import { toProblem, whatFailed } from '../../problems/to-problem.js';
 import { Readiness } from '../health/readiness.js';
@@ -25,6 +26,7 @@ type Handler = (exchange: SessionExchange) => Promise<void>;
 @Injectable()
 export class SessionRequests {
   private readonly handlers: ReadonlyMap<string, Handler>;
+  private readonly lines: Record<'warn' | 'error', LogBudget>;
 
   constructor(
     controller: SessionsController,
@@ -35,6 +37,8 @@ export class SessionRequests {
     private readonly metrics: Metrics,
     private readonly logger: PinoLogger,
   ) {
+    // Faults of clients leave room for our own.
+    this.lines = { warn: new LogBudget(logger.logger), error: new LogBudget(logger.logger) };
     const read: Handler = (exchange) => controller.read(exchange);
     // MediaWiki's client writes with PUT unless told otherwise.
     const write: Handler = (exchange) => controller.write(exchange);
@@ -70,7 +74,7 @@ export class SessionRequests {
   }
 
   private admit(exchange: SessionExchange): Handler {
-    keepToProtocol(exchange.request);
+    keepToProtocol(exchange.request, exchange.response);
     const handler = this.handlers.get(exchange.method);
     if (!handler) throw this.notAllowed(exchange.method);
     exchange.key = parseSessionKey(this.baseUri.rest(exchange.target));
@@ -95,6 +99,7 @@ export class SessionRequests {
     this.metrics.countRequest(exchange.method, status, milliseconds / 1000);
     const level = levelOf(exchange, status);
     if (!this.logger.logger.isLevelEnabled(level)) return;
+    if (level !== 'debug' && !this.lines[level].hasRoom()) return;
     this.logger.logger[level]({
       msg: 'session request',
       request_id: exchange.requestId,
