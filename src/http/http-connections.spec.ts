@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HttpConnections } from './http-connections.js';
 
@@ -8,9 +8,9 @@ function silentConnection() {
   const socket = Object.assign(new EventEmitter(), { writable: true, destroy: jest.fn() });
   const connection = new HttpConnections().of({
     socket: socket as unknown as Socket,
-  } as IncomingMessage);
+  });
   const send = (start = jest.fn()) => {
-    const response = Object.assign(new EventEmitter(), { closed: false });
+    const response = Object.assign(new EventEmitter(), { closed: false, req: { complete: true } });
     connection.begin(response as unknown as ServerResponse, start);
     return { response, start };
   };
@@ -25,6 +25,14 @@ describe('requests that a client sends without waiting for answers', () => {
     expect(second.start).not.toHaveBeenCalled();
     first.response.emit('close');
     expect(second.start).toHaveBeenCalledTimes(1);
+  });
+
+  it('are not started when their connection is ending, however late they are read', () => {
+    const { socket, send } = silentConnection();
+    const { response } = send();
+    response.closed = true;
+    socket.writable = false;
+    expect(send().start).not.toHaveBeenCalled();
   });
 
   it('are in flight until they are answered, and no more than a thousand of them', () => {

@@ -5,6 +5,7 @@ import { PinoLogger } from 'nestjs-pino';
 import type { Permission } from '../../config/settings.js';
 import { HttpConnections } from '../../http/http-connections.js';
 import { keepToProtocol } from '../../http/protocol.js';
+import { LogBudget } from '../../log-budget.js';
 import { Problem } from '../../problems/problem.js';
 import { toProblem, whatFailed } from '../../problems/to-problem.js';
 import { AccessGuard, Requires } from '../access/access.guard.js';
@@ -32,6 +33,7 @@ interface Handler {
 @Injectable()
 export class SessionRequests {
   private readonly handlers: ReadonlyMap<string, Handler>;
+  private readonly lines: Record<'warn' | 'error', LogBudget>;
 
   constructor(
     controller: SessionsController,
@@ -44,6 +46,8 @@ export class SessionRequests {
     private readonly logger: PinoLogger,
     reflector: Reflector,
   ) {
+    // Faults of clients leave room for our own.
+    this.lines = { warn: new LogBudget(logger.logger), error: new LogBudget(logger.logger) };
     const handler = (name: 'read' | 'write' | 'delete'): Handler => ({
       // eslint-disable-next-line @typescript-eslint/unbound-method -- only its decorator is read
       permission: reflector.get(Requires, controller[name]),
@@ -82,7 +86,7 @@ export class SessionRequests {
   }
 
   private admit(exchange: SessionExchange): Handler {
-    keepToProtocol(exchange.request);
+    keepToProtocol(exchange.request, exchange.response);
     const caller = this.guard.identify(exchange.request);
     const handler = this.handlers.get(exchange.method);
     if (!handler) throw this.notAllowed(exchange.method);
@@ -109,6 +113,7 @@ export class SessionRequests {
     this.metrics.countRequest(exchange.method, status, milliseconds / 1000);
     const level = levelOf(exchange, status);
     if (!this.logger.logger.isLevelEnabled(level)) return;
+    if (level !== 'debug' && !this.lines[level].hasRoom()) return;
     this.logger.logger[level]({
       msg: 'session request',
       request_id: exchange.requestId,
