@@ -7,10 +7,7 @@ import type { ConnectionLimits, LimitedConnection } from './connection-limits.js
 /** Who sends more than this without waiting for answers is cut off: each takes memory, also while the storage hangs. */
 const MAX_IN_FLIGHT = 1_000;
 
-/**
- * A client has this long to take an answer whole, in ms; it may be the half of a look longer. A minimum pace would be
- * another way to say it: it is that of the largest value.
- */
+/** A client has this long to take an answer whole, in ms, from when it was first seen (serve.ts) not to have done so. */
 const TAKE_ANSWER_MS = 30_000;
 
 /**
@@ -33,8 +30,9 @@ class HttpConnection implements LimitedConnection {
   /** That whose turn it is, or was. */
   private current: ServerResponse | undefined;
   private latest: ServerResponse | undefined;
-  /** The answer that was first seen written and not taken, and when, of `performance.now()`. */
+  /** The answer that was seen written and not taken, and when first, of `performance.now()`, in ms. */
   private untaken: { response: ServerResponse; since: number } | undefined;
+  /** To what could not be read. */
   private lastAnswer: string | undefined;
   private readonly answered = (): void => {
     this.requestsInFlight--;

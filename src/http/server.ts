@@ -9,8 +9,8 @@ import type { ServerTls } from './server-tls.js';
 const HANDSHAKE_MS = 10_000;
 const HEAD_MS = 10_000;
 const REQUEST_MS = 30_000;
-/** How often Node looks for those who have taken longer, in ms. */
-const LOOK_FOR_SLOW_EVERY_MS = 2_000;
+/** How often Node looks for those who have taken longer, in ms; seldom would be many at once, and all others wait meanwhile. */
+const LOOK_FOR_SLOW_EVERY_MS = 500;
 
 const OPTIONS: ServerOptions = {
   headersTimeout: HEAD_MS,

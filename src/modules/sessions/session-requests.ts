@@ -16,6 +16,7 @@ import { SessionExchange } from './session-exchange.js';
 import { parseSessionKey } from './session-key.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
+import { ValuesUnderway } from './values-underway.js';
 
 /** The status of a request whose client left before it had the whole answer: no one of HTTP's, but known from proxies. */
 const CLIENT_LEFT = 499;
@@ -40,6 +41,7 @@ export class SessionRequests {
     private readonly guard: AccessGuard,
     private readonly baseUri: BaseUri,
     private readonly values: ValueReader,
+    private readonly answers: ValuesUnderway,
     private readonly connections: HttpConnections,
     private readonly readiness: Readiness,
     private readonly metrics: Metrics,
@@ -109,6 +111,7 @@ export class SessionRequests {
     const hasLeft = exchange.hasClientLeft || !exchange.response.writableFinished;
     const status = hasLeft ? CLIENT_LEFT : exchange.response.statusCode;
     this.values.release(exchange);
+    this.answers.release(exchange);
     this.metrics.httpInFlight--;
     this.metrics.countRequest(exchange.method, status, milliseconds / 1000);
     const level = levelOf(exchange, status);
