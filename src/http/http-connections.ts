@@ -120,9 +120,10 @@ class HttpConnection implements LimitedConnection {
    */
   private takeTurn(response: ServerResponse, start: () => void): void {
     if (response.closed) return;
-    if (this.lastAnswer !== undefined && !response.req.complete) this.socket.end(this.lastAnswer);
-    else if (this.socket.writable) this.start(response, start);
-    else if (!response.socket) process.nextTick(() => response.emit('close'));
+    if (!this.socket.writable) {
+      if (!response.socket) process.nextTick(() => response.emit('close'));
+    } else if (this.lastAnswer !== undefined && !response.req.complete) this.socket.end(this.lastAnswer);
+    else this.start(response, start);
   }
 
   private start(response: ServerResponse, start: () => void): void {

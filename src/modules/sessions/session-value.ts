@@ -4,7 +4,7 @@ import { finished } from 'node:stream';
 import type { HttpConnections } from '../../http/http-connections.js';
 import { Problem } from '../../problems/problem.js';
 import type { SessionExchange } from './session-exchange.js';
-import { TOO_MANY_VALUES, ValuesUnderway } from './values-underway.js';
+import { SMALL_BYTES, TOO_MANY_VALUES, ValuesUnderway } from './values-underway.js';
 
 /**
  * How long a client that sends too much may go on after its answer, in ms. Closing at once would reset the connection

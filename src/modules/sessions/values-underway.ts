@@ -2,7 +2,7 @@ import { Problem } from '../../problems/problem.js';
 import type { SessionExchange } from './session-exchange.js';
 
 /** Values up to this size, in bytes, are ordinary: they don't wait for a few huge ones. */
-const SMALL_BYTES = 64 * 1024;
+export const SMALL_BYTES = 64 * 1024;
 /** What all of those may take together, in bytes: that of thousands of ordinary ones at once. */
 const SMALL_TOGETHER = 16 * 1024 * 1024;
 /** What larger ones may take together, in bytes: else a few clients could take all. */
