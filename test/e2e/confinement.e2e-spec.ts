@@ -183,7 +183,7 @@ describe('a service that is confined', () => {
       const [unshare = '', ...prepare] = asInContainer(at('data'));
       const env = {
         KASK_TEST_PROBE_PATH: at('elsewhere'),
-        NODE_OPTIONS: `--require /opt/${path.relative(REPOSITORY, PROBE)}`,
+        NODE_OPTIONS: `--require /srv/${path.relative(REPOSITORY, PROBE)}`,
       };
       const kask = await start(embedded(), { under: [unshare, ...prepare], env });
       const { 'write elsewhere': elsewhere, 'write over its program': program } = await outcomes(kask);

@@ -35,9 +35,24 @@ function program(): string[] {
 /** Of nobody: no file on this machine is this user's. */
 const USER = '65532';
 
+/** Gets the repository, the directory, the user, and the command, of which it runs the copy below /srv. */
+const PREPARE = `
+set -e
+mount --make-rprivate /
+mount --bind "$1" /srv
+if [ -n "$2" ]; then chown "$3:$3" "$2"; mount --bind "$2" "$2"; fi
+while read -r _ _ _ _ place _; do
+  [ "$place" = "$2" ] || mount -o remount,bind,ro "$place"
+done </proc/self/mountinfo
+user=$3
+shift 4
+exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \\
+  /srv/dist/main.js "$@"
+`;
+
 /**
  * A command to start a service under, which has it as in a container of its own: another user than root, without
- * capabilities, and every file system read-only but for one directory, if any. The repository is at /opt, whoever may
+ * capabilities, and every file system read-only but for one directory, if any. The repository is at /srv, whoever may
  * read it where it is.
  */
 export function asInContainer(writable?: string): string[] {
@@ -45,16 +60,5 @@ export function asInContainer(writable?: string): string[] {
     throw new MissingPrerequisite(
       'Running the service as another user and on read-only file systems needs root',
     );
-  const prepare = [
-    'set -e',
-    'mount --make-rprivate /',
-    'mount --bind "$1" /opt',
-    'if [ -n "$2" ]; then chown "$3:$3" "$2"; mount --bind "$2" "$2"; fi',
-    'while read -r _ _ _ _ place _; do',
-    '  [ "$place" = "$2" ] || mount -o remount,bind,ro "$place"',
-    'done </proc/self/mountinfo',
-    'user=$3; shift 4', // The command itself is /opt's.
-    'exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all /opt/dist/main.js "$@"',
-  ].join('\n');
-  return ['unshare', '--mount', 'sh', '-c', prepare, 'sh', REPOSITORY, writable ?? '', USER];
+  return ['unshare', '--mount', 'sh', '-c', PREPARE, 'sh', REPOSITORY, writable ?? '', USER];
 }
