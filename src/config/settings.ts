@@ -25,6 +25,23 @@ export class EmbeddedSettings {
   path = './data';
 }
 
+const moment = {
+  allowed: 'date, or date and time, of RFC 3339, such as `2027-01-31T12:00:00Z`',
+  accepts: isMoment,
+  optional: true,
+};
+
+export class EncryptionSettings {
+  @Text({ allowed: 'path of a file of keys; needed by the rest of `encryption`' })
+  key_file!: string;
+
+  @Text(moment)
+  seal_from?: string;
+
+  @Text(moment)
+  read_unencrypted_until?: string;
+}
+
 export class AuthenticationSettings {
   @Text({ allowed: 'text; together with `cassandra.authentication.password`' })
   username!: string;
@@ -124,6 +141,12 @@ export class Settings {
   @Section(EmbeddedSettings)
   embedded = new EmbeddedSettings();
 
+  @Section(EncryptionSettings)
+  encryption?: EncryptionSettings;
+
+  @Text({ allowed: 'path of a file that holds a secret of at least 32 bytes', optional: true })
+  log_key_file?: string;
+
   @Section(CassandraSettings)
   cassandra = new CassandraSettings();
 
@@ -146,6 +169,13 @@ function isBasePath(path: string): boolean {
     path !== '' &&
     segments.every((segment) => /^[\w.~-]+$/.test(segment) && !/^\.\.?$/.test(segment)) &&
     !['healthz', 'metrics', 'openapi'].includes(segments[0] ?? '')
+  );
+}
+
+/** Section 5.6: a date is one at midnight UTC here. */
+function isMoment(text: string): boolean {
+  return (
+    /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/i.test(text) && !isNaN(Date.parse(text))
   );
 }
 

@@ -9,6 +9,7 @@ import { Readiness } from '../health/readiness.js';
 import { Metrics } from '../metrics/metrics.js';
 import { BaseUri } from './base-uri.js';
 import { SessionExchange } from './session-exchange.js';
+import { SessionHash } from './session-hash.js';
 import { parseSessionKey } from './session-key.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
@@ -33,6 +34,7 @@ export class SessionRequests {
     private readonly connections: HttpConnections,
     private readonly readiness: Readiness,
     private readonly metrics: Metrics,
+    private readonly sessionHash: SessionHash,
     private readonly logger: PinoLogger,
   ) {
     const read: Handler = (exchange) => controller.read(exchange);
@@ -98,6 +100,7 @@ export class SessionRequests {
     this.logger.logger[level]({
       msg: 'session request',
       request_id: exchange.requestId,
+      session: this.sessionHash.of(exchange.key),
       method: exchange.method,
       status,
       duration_ms: Math.round(milliseconds * 10) / 10,

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
 import { HealthModule } from '../health/health.module.js';
 import { BaseUri } from './base-uri.js';
+import { SessionHash } from './session-hash.js';
 import { SessionRequests } from './session-requests.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
@@ -15,6 +16,7 @@ import { SessionsController } from './sessions.controller.js';
       inject: [Settings],
       useFactory: ({ max_value_bytes }: Settings) => new ValueReader(max_value_bytes),
     },
+    SessionHash,
     SessionsController,
     SessionRequests,
   ],
