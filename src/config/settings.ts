@@ -172,11 +172,12 @@ function isBasePath(path: string): boolean {
   );
 }
 
-/** Section 5.6: a date is one at midnight UTC here. */
+/** Section 5.6 of the RFC; a date is its midnight, UTC. Of the 31st of February JavaScript makes the 3rd of March. */
 function isMoment(text: string): boolean {
-  return (
-    /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/i.test(text) && !isNaN(Date.parse(text))
-  );
+  const [, date, time = ''] =
+    /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?$/i.exec(text) ?? [];
+  if (!date || isNaN(Date.parse(date + time))) return false;
+  return new Date(date).toISOString().startsWith(date);
 }
 
 function withSlashes(path: string): string {
