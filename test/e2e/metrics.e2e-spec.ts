@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { METHODS } from 'node:http';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { tally } from '../harness/request-counts.js';
 import { KaskProcess } from '../harness/kask.js';
+import { SealingKeyFiles } from '../harness/sealing-keys.js';
 import { exchange, LAST_CHUNK, type RawRequest } from '../harness/raw-http.js';
 
 jest.setTimeout(60_000);
@@ -75,8 +77,14 @@ class Scrape {
 
 let kask: KaskProcess;
 let away: KaskProcess;
+let sealed: KaskProcess;
 
 beforeAll(async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'kask-metrics-'));
+  const key_file = path.join(directory, 'keys');
+  new SealingKeyFiles().write(key_file, ['value a', 'row a']);
+  sealed = await KaskProcess.start({ storage: 'embedded', encryption: { key_file } });
+  rmSync(directory, { recursive: true });
   kask = await KaskProcess.start({ storage: 'embedded', max_value_bytes: 1_000 });
   away = await KaskProcess.start({
     // Port 1 of this machine refuses connections.
@@ -86,6 +94,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await kask?.stop();
   await away?.stop();
+  await sealed?.stop();
 });
 
 // Everything that a client under base_uri can be answered with, and what does not count.
@@ -270,10 +279,12 @@ describe('docs/metrics.md', () => {
   const ALWAYS = section('Always');
 
   it.each([
-    ['embedded', () => kask],
-    ['cassandra', () => away],
-  ])('has every metric of a service with storage: %s, and no other', async (storage, service) => {
-    const documented = [...ALWAYS, ...section(`With \`storage: ${storage}\``)];
+    ['storage: embedded', [], () => kask],
+    ['storage: cassandra', [], () => away],
+    ['storage: embedded', ['encryption.key_file'], () => sealed],
+  ])('has every metric of a service with %s %j, and no other', async (storage, others, service) => {
+    const sections = [storage, ...others].map((setting) => section(`With \`${setting}\``));
+    const documented = [...ALWAYS, ...sections.flat()];
     const names = ({ name, type, labels }: Metric) => ({ name, type, labels });
     expect(byName((await Scrape.of(service())).ownMetrics())).toEqual(byName(documented.map(names)));
   });
