@@ -79,12 +79,13 @@ let kask: KaskProcess;
 let away: KaskProcess;
 let sealed: KaskProcess;
 
+const directory = mkdtempSync(path.join(tmpdir(), 'kask-metrics-'));
+
 beforeAll(async () => {
-  const directory = mkdtempSync(path.join(tmpdir(), 'kask-metrics-'));
   const key_file = path.join(directory, 'keys');
   new SealingKeyFiles().write(key_file, ['value a', 'row a']);
   sealed = await KaskProcess.start({ storage: 'embedded', encryption: { key_file } });
-  rmSync(directory, { recursive: true });
+  await exchange(sealed.origin, { target: `${BASE}absent` });
   kask = await KaskProcess.start({ storage: 'embedded', max_value_bytes: 1_000 });
   away = await KaskProcess.start({
     // Port 1 of this machine refuses connections.
@@ -95,6 +96,7 @@ afterAll(async () => {
   await kask?.stop();
   await away?.stop();
   await sealed?.stop();
+  rmSync(directory, { recursive: true });
 });
 
 // Everything that a client under base_uri can be answered with, and what does not count.
