@@ -13,7 +13,6 @@ import { ServerTls } from './http/server-tls.js';
 import { createServer } from './http/server.js';
 import { answerUnparsable } from './http/unparsable.js';
 import { FrameworkLogger } from './logging.js';
-import { Readiness } from './modules/health/readiness.js';
 import { Metrics } from './modules/metrics/metrics.js';
 import { BaseUri } from './modules/sessions/base-uri.js';
 import { SessionRequests } from './modules/sessions/session-requests.js';
@@ -50,7 +49,7 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
     { logger: false, bodyParser: false, abortOnError: false },
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
-  hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), logger);
+  hookOtherRequests(app.getHttpAdapter().getInstance(), logger);
   tls?.follow(server, connections, app.get(Metrics), logger);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);

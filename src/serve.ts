@@ -75,6 +75,7 @@ async function stillServe(
 ): Promise<void> {
   const signal = await signals.first;
   app.get(Readiness).leave();
+  app.get(HttpConnections).leave();
   logger.info(
     { signal, delay_ms: settings.shutdown_delay_ms },
     'shutting down: not ready any more, still serving',

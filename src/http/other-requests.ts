@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import type { Readiness } from '../modules/health/readiness.js';
 import { isOtherEndpoint } from '../modules/sessions/base-uri.js';
 import { Problem } from '../problems/problem.js';
 import { HEADERS, requestIdOf } from './headers.js';
@@ -9,11 +8,9 @@ import { keepToProtocol } from './protocol.js';
 const ALLOWED = 'GET, HEAD';
 
 /** Hooks for the requests that are for no session, in the order in which a request meets them. */
-export function hookOtherRequests(fastify: FastifyInstance, readiness: Readiness, logger: Logger): void {
+export function hookOtherRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(HEADERS);
-    // Who keeps connections learns from his next answer to open the one after elsewhere.
-    if (readiness.isLeaving) reply.header('connection', 'close');
     keepToProtocol(request.raw);
     if (request.is404) throw noRoute(request);
     done();

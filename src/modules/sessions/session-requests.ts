@@ -5,7 +5,6 @@ import { HttpConnections } from '../../http/http-connections.js';
 import { keepToProtocol } from '../../http/protocol.js';
 import { Problem } from '../../problems/problem.js';
 import { toProblem, whatFailed } from '../../problems/to-problem.js';
-import { Readiness } from '../health/readiness.js';
 import { Metrics } from '../metrics/metrics.js';
 import { BaseUri } from './base-uri.js';
 import { SessionExchange } from './session-exchange.js';
@@ -31,7 +30,6 @@ export class SessionRequests {
     private readonly baseUri: BaseUri,
     private readonly values: ValueReader,
     private readonly connections: HttpConnections,
-    private readonly readiness: Readiness,
     private readonly metrics: Metrics,
     private readonly logger: PinoLogger,
   ) {
@@ -49,15 +47,14 @@ export class SessionRequests {
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
-    const exchange = new SessionExchange(request, response);
+    const connection = this.connections.of(request);
+    const exchange = new SessionExchange(connection, request, response);
     this.metrics.httpInFlight++;
     response.on('close', () => this.record(exchange));
-    this.connections.of(request).begin(response, () => void this.handle(exchange));
+    connection.begin(response, () => void this.handle(exchange));
   }
 
   private async handle(exchange: SessionExchange): Promise<void> {
-    // Who keeps connections learns from his next answer to open the one after elsewhere.
-    if (this.readiness.isLeaving) exchange.response.shouldKeepAlive = false;
     try {
       await this.admit(exchange)(exchange);
     } catch (error) {

@@ -1,14 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { finished } from 'node:stream';
 import { Problem } from '../../problems/problem.js';
 import type { SessionExchange } from './session-exchange.js';
-
-/**
- * How long a client that sends too much may go on after its answer, in ms. Closing at once would reset the connection
- * while it still writes, and it might never see the answer; reading on without end would be its to decide.
- */
-const LINGER_MS = 5_000;
 
 /** Values up to this size, in bytes, are always read: ordinary sessions don't wait for a few huge ones. */
 const SMALL_BYTES = 64 * 1024;
@@ -32,7 +25,7 @@ export class ValueReader {
 
   /** The whole body, or rejects with the Problem that it has; until then nothing of it is stored anywhere. */
   read(exchange: SessionExchange): Promise<Buffer> {
-    const { request, response } = exchange;
+    const { connection, request, response } = exchange;
     const declared = declaredBytes(request);
     if (declared > this.maxBytes) return Promise.reject(this.tooLarge(exchange));
     // Told to go on only if his value will be read.
@@ -49,12 +42,14 @@ export class ValueReader {
         else if (this.hold(exchange, value.size + chunk.length)) value.add(chunk);
         else stop(tooMany(exchange));
       });
-      request.on('end', () => resolve(value.bytes()));
       // A connection that is cut before the end of the body: nothing may be stored.
-      request.on('error', () => {
+      const leave = (): void => {
         exchange.hasClientLeft = true;
         stop(new Problem('bad_request', 'The client left within the body'));
-      });
+      };
+      request.on('end', () => (connection.isGone(response) ? leave() : resolve(value.bytes())));
+      request.on('error', leave);
+      request.on('aborted', leave);
       readers.set(request.socket, (problem) => {
         response.shouldKeepAlive = false;
         stop(problem);
@@ -87,7 +82,7 @@ export class ValueReader {
   }
 
   private tooLarge(exchange: SessionExchange): Problem {
-    closeLingering(exchange);
+    refuseRest(exchange);
     return new Problem('too_large', `The value is larger than ${this.maxBytes} bytes`);
   }
 }
@@ -145,24 +140,10 @@ function asksToContinue({ httpVersion, headers }: IncomingMessage): boolean {
 }
 
 function tooMany(exchange: SessionExchange): Problem {
-  closeLingering(exchange);
+  refuseRest(exchange);
   return new Problem('unavailable', 'Too many large values are on their way', { 'retry-after': '1' });
 }
 
-/**
- * RFC 9112 section 9.6: after an answer with `Connection: close` only the sending side is closed, and the rest of the
- * body is read and dropped, for a while.
- */
-function closeLingering({ request: body, response }: SessionExchange): void {
-  response.shouldKeepAlive = false;
-  const { socket } = body;
-  const closeBoth = socket.destroySoon.bind(socket);
-  // What Node calls when such an answer is written.
-  socket.destroySoon = () => {
-    socket.end();
-    finished(body, closeBoth);
-  };
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.once('close', () => clearTimeout(cut));
-  body.resume();
+function refuseRest({ connection, request, response }: SessionExchange): void {
+  connection.refuseRest(request, response);
 }

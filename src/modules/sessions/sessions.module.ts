@@ -1,13 +1,11 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
-import { HealthModule } from '../health/health.module.js';
 import { BaseUri } from './base-uri.js';
 import { SessionRequests } from './session-requests.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
 
 @Module({
-  imports: [HealthModule],
   providers: [
     { provide: BaseUri, inject: [Settings], useFactory: ({ base_uri }: Settings) => new BaseUri(base_uri) },
     {

@@ -1,0 +1,234 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import { finished } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { cutBody } from '../modules/sessions/session-value.js';
+import { Problem } from '../problems/problem.js';
+import { REQUEST_TIMEOUT_MS } from './server.js';
+
+const TOO_LATE = new Problem('request_timeout');
+
+/** Who sends more than this without waiting for answers is cut off: each takes memory, also while the storage hangs. */
+const MAX_IN_FLIGHT = 1_000;
+
+/**
+ * How long a client that sends too much may go on after its answer, in ms. Closing at once would reset the connection
+ * while it still writes, and it might never see the answer; reading on without end would be its to decide.
+ */
+const LINGER_MS = 5_000;
+
+/** Up to this size, in bytes, an answer leaves as one text with its head; beyond, copying costs more than a second piece. */
+const ONE_PIECE_BYTES = 16 * 1024;
+
+/** A client's connection, for as long as it is open: all that differs between HTTP/1.1 and HTTP/2 is below. */
+export abstract class HttpConnection {
+  requestsInFlight = 0;
+  /** Of `performance.now()`, in ms. */
+  idleSince = performance.now();
+  private readonly answered = (): void => {
+    this.requestsInFlight--;
+    this.idleSince = performance.now();
+  };
+
+  /**
+   * @param openedAt of `performance.now()`, in ms; with TLS, before the handshake
+   * @param isEnding whether its next answer is the last
+   */
+  protected constructor(
+    readonly openedAt: number,
+    protected isEnding: boolean,
+  ) {}
+
+  /** Starts a request, now or in its turn. */
+  begin(response: ServerResponse, start: () => void): void {
+    this.requestsInFlight++;
+    response.on('close', this.answered);
+    if (this.requestsInFlight > MAX_IN_FLIGHT) this.destroy();
+    this.take(response, start);
+  }
+
+  /** The client is to open another connection for what it asks after its next answer. */
+  abstract endAfterAnswer(): void;
+
+  /** The body of an answer whose head was written. */
+  abstract send(response: ServerResponse, body: Buffer): void;
+
+  /** Before an answer to a request whose body is not read to its end. */
+  abstract refuseRest(request: IncomingMessage, response: ServerResponse): void;
+
+  /** Whether a body that seems to have ended was in truth given up: of such a stream Node tells both. */
+  abstract isGone(response: ServerResponse): boolean;
+
+  /** For one that has no request in flight. */
+  abstract close(): void;
+
+  abstract destroy(): void;
+
+  /** Whether the client has shown a certificate, or may still do so in a handshake that has begun. */
+  abstract get isForCertificate(): boolean;
+
+  protected abstract take(response: ServerResponse, start: () => void): void;
+}
+
+export class Http1Connection extends HttpConnection {
+  private latest: ServerResponse | undefined;
+
+  constructor(
+    readonly socket: Socket,
+    openedAt = performance.now(),
+    isEnding = false,
+  ) {
+    super(openedAt, isEnding);
+  }
+
+  get isForCertificate(): boolean {
+    return !(this.socket instanceof TLSSocket) || this.socket.getPeerX509Certificate() !== undefined;
+  }
+
+  endAfterAnswer(): void {
+    this.isEnding = true;
+    if (this.latest && !this.latest.headersSent) this.latest.shouldKeepAlive = false;
+  }
+
+  /**
+   * Of a small body Node makes one write to the socket: it joins a text, and no buffer, to the head (Latin-1 has a
+   * character for each byte), and adds a piece for the end unless what came before has left. The two pieces of the
+   * ordinary way cost a fifth of the CPU time of a read.
+   */
+  send(response: ServerResponse, body: Buffer): void {
+    const { socket } = response;
+    if (!socket || body.length > ONE_PIECE_BYTES) return void response.end(body);
+    socket.cork();
+    response.write(body.toString('latin1'), 'latin1');
+    socket.uncork();
+    response.end();
+  }
+
+  /**
+   * RFC 9112 section 9.6: after an answer with `Connection: close` only the sending side is closed, and the rest of the
+   * body is read and dropped, for a while.
+   */
+  refuseRest(body: IncomingMessage, response: ServerResponse): void {
+    response.shouldKeepAlive = false;
+    const { socket } = this;
+    const closeBoth = socket.destroySoon.bind(socket);
+    // What Node calls when such an answer is written.
+    socket.destroySoon = () => {
+      socket.end();
+      finished(body, closeBoth);
+    };
+    const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    socket.once('close', () => clearTimeout(cut));
+    body.resume();
+  }
+
+  isGone(): boolean {
+    return false;
+  }
+
+  close(): void {
+    this.socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /**
+   * Node starts the requests that a client sends without waiting for answers all at once; a read after a write has to
+   * see it (RFC 9112 section 9.3.2). So each is started when the answer before it was sent.
+   */
+  protected take(response: ServerResponse, start: () => void): void {
+    const before = this.latest;
+    this.latest = response;
+    if (this.isEnding) response.shouldKeepAlive = false;
+    if (!before || before.closed) start();
+    else before.once('close', () => this.takeTurn(response, start));
+  }
+
+  /**
+   * After the last answer of a connection nothing more is done for its client (RFC 9112 section 9.6). Node closes only the
+   * response that has the socket; those that wait behind it would count as in flight for ever.
+   */
+  private takeTurn(response: ServerResponse, start: () => void): void {
+    if (response.closed) return;
+    if (this.socket.writable) start();
+    else if (!response.socket) process.nextTick(() => response.emit('close'));
+  }
+}
+
+/** Its requests are independent of each other (RFC 9113 section 5), and each comes on a stream of its own. */
+export class Http2Connection extends HttpConnection {
+  private wasTold = false;
+
+  constructor(
+    private readonly session: ServerHttp2Session,
+    openedAt: number,
+    isEnding: boolean,
+  ) {
+    super(openedAt, isEnding);
+  }
+
+  get isForCertificate(): boolean {
+    const { socket } = this.session;
+    return socket instanceof TLSSocket && socket.getPeerX509Certificate() !== undefined;
+  }
+
+  endAfterAnswer(): void {
+    this.isEnding = true;
+    if (this.requestsInFlight > 0) this.tellToLeave();
+  }
+
+  send(response: ServerResponse, body: Buffer): void {
+    // Node writes what it is given, also in answer to HEAD.
+    if (response.req.method === 'HEAD') response.end();
+    else response.end(body);
+  }
+
+  /** RFC 9113 section 8.1: see `take`. */
+  refuseRest(): void {}
+
+  isGone(response: ServerResponse): boolean {
+    return streamOf(response).closed;
+  }
+
+  close(): void {
+    this.session.close();
+  }
+
+  destroy(): void {
+    this.session.destroy();
+  }
+
+  protected take(response: ServerResponse, start: () => void): void {
+    const stream = streamOf(response);
+    // Once it is answered nobody reads what is left of a body: the client is told to send no more of it.
+    stream.once('finish', () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+    if (!stream.endAfterHeaders) limitTime(stream, response);
+    if (this.isEnding) this.tellToLeave();
+    start();
+  }
+
+  /**
+   * Streams that a client opens before it has read GOAWAY would be lost. So it is first allowed no further ones, and when it
+   * has acknowledged that, there is none on its way.
+   */
+  private tellToLeave(): void {
+    if (this.wasTold || this.session.closed) return;
+    this.wasTold = true;
+    this.session.settings({ maxConcurrentStreams: 0 }, () => this.session.close());
+  }
+}
+
+function streamOf(response: ServerResponse): Http2ServerResponse['stream'] {
+  return (response as unknown as Http2ServerResponse).stream;
+}
+
+/** As Node does it with requests of HTTP/1.1. */
+function limitTime(stream: Http2ServerResponse['stream'], { socket }: ServerResponse): void {
+  const late = setTimeout(() => {
+    if (!socket || !cutBody(socket, TOO_LATE)) stream.close(constants.NGHTTP2_CANCEL);
+  }, REQUEST_TIMEOUT_MS).unref();
+  for (const event of ['end', 'close']) stream.once(event, () => clearTimeout(late));
+}
