@@ -16,7 +16,6 @@ import { ServerTls } from './http/server-tls.js';
 import { createServer } from './http/server.js';
 import { answerUnparsable } from './http/unparsable.js';
 import { FrameworkLogger } from './logging.js';
-import { Readiness } from './modules/health/readiness.js';
 import { Metrics } from './modules/metrics/metrics.js';
 import { BaseUri } from './modules/sessions/base-uri.js';
 import { SessionRequests } from './modules/sessions/session-requests.js';
@@ -62,7 +61,7 @@ export async function createApplication(
     { logger: false, bodyParser: false, abortOnError: false },
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
-  hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), management, logger);
+  hookOtherRequests(app.getHttpAdapter().getInstance(), management, logger);
   tls?.follow(server, connections, app.get(Metrics), logger);
   app.get(Metrics).exposeConnections(connections);
   const baseUri = app.get(BaseUri);

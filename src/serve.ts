@@ -38,7 +38,7 @@ export async function listen(
   const connections = app.get(HttpConnections);
   setInterval(() => {
     connections.closeIdleSince(performance.now() - KEEP_IDLE_MS);
-    connections.closeSlowReaders();
+    connections.cutSlowReaders();
   }, LOOK_AT_CONNECTIONS_EVERY_MS).unref();
   const management = await listenForManagement(app.get(ManagementPort), settings);
   await listenForSessions(app, settings);
@@ -100,6 +100,7 @@ async function stillServe(
 ): Promise<void> {
   const signal = await signals.first;
   app.get(Readiness).leave();
+  app.get(HttpConnections).leave();
   logger.info(
     { signal, delay_ms: settings.shutdown_delay_ms },
     'shutting down: not ready any more, still serving',

@@ -6,9 +6,7 @@ import { HttpConnections } from './http-connections.js';
 /** A connection on which nothing is ever answered, unless the test says so. */
 function silentConnection() {
   const socket = Object.assign(new EventEmitter(), { writable: true, destroy: jest.fn(), end: jest.fn() });
-  const connection = new HttpConnections().of({
-    socket: socket as unknown as Socket,
-  });
+  const connection = new HttpConnections().on(socket as unknown as Socket);
   const send = (start = jest.fn()) => {
     const response = Object.assign(new EventEmitter(), {
       closed: false,
@@ -108,16 +106,16 @@ describe('a client', () => {
     const { socket, connection, send } = silentConnection();
     const [first, second] = [send(), send()];
     first.response.writableEnded = true;
-    connection.closeIfSlowToTake(0);
-    connection.closeIfSlowToTake(29_999);
+    connection.cutIfSlowToTake(0);
+    connection.cutIfSlowToTake(29_999);
     first.response.closed = true;
     first.response.emit('close');
-    connection.closeIfSlowToTake(30_000);
+    connection.cutIfSlowToTake(30_000);
     second.response.writableEnded = true;
-    connection.closeIfSlowToTake(40_000);
-    connection.closeIfSlowToTake(69_999);
+    connection.cutIfSlowToTake(40_000);
+    connection.cutIfSlowToTake(69_999);
     expect(socket.destroy).not.toHaveBeenCalled();
-    connection.closeIfSlowToTake(70_000);
+    connection.cutIfSlowToTake(70_000);
     expect(socket.destroy).toHaveBeenCalledTimes(1);
   });
 });

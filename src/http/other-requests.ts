@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { LogBudget } from '../log-budget.js';
-import type { Readiness } from '../modules/health/readiness.js';
 import { isOtherEndpoint } from '../modules/sessions/base-uri.js';
 import { Problem } from '../problems/problem.js';
 import { HEADERS, requestIdOf } from './headers.js';
@@ -14,15 +13,12 @@ const NOTHING_HERE = new Problem('not_found', 'There is nothing at this path');
 /** Hooks for the requests that are for no session, in the order in which a request meets them. */
 export function hookOtherRequests(
   fastify: FastifyInstance,
-  readiness: Readiness,
   management: ManagementPort,
   logger: Logger,
 ): void {
   const lines = new LogBudget(logger);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(HEADERS);
-    // Who keeps connections learns from his next answer to open the one after elsewhere.
-    if (readiness.isLeaving) reply.header('connection', 'close');
     keepToProtocol(request.raw, reply.raw);
     if (management.misses(request.raw)) throw NOTHING_HERE;
     if (request.is404) throw noRoute(request);

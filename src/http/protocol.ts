@@ -19,13 +19,14 @@ export function keepToProtocol(request: IncomingMessage, response: ServerRespons
   if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
 }
 
-/** Node takes a line without a version, as of HTTP/0.9, and a 2.0 that is none. */
-function requireVersion({ httpVersion }: IncomingMessage): void {
-  if (httpVersion !== '1.1' && httpVersion !== '1.0')
+/** Node takes a line without a version, as of HTTP/0.9, and a 2.0 that is none: in HTTP/2 there are streams. */
+function requireVersion(request: IncomingMessage): void {
+  const { httpVersion } = request;
+  if (httpVersion !== '1.1' && httpVersion !== '1.0' && !('stream' in request))
     throw new Problem('bad_request', 'The request is neither HTTP/1.1 nor HTTP/1.0', CLOSE);
 }
 
-/** RFC 9112 section 3.2: one in HTTP/1.1, and never more. Node shows the first of several. */
+/** RFC 9112 section 3.2: one in HTTP/1.1, and never more. Node shows the first of several. In HTTP/2 it repeats :authority. */
 function requireHost({ httpVersion, rawHeaders, headers }: IncomingMessage): void {
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) if (isHost(rawHeaders[i] as string)) hosts++;
@@ -34,6 +35,9 @@ function requireHost({ httpVersion, rawHeaders, headers }: IncomingMessage): voi
     throw new Problem('bad_request', 'The request has no Host header', CLOSE);
   if (hosts === 1 && !HOST.test(headers.host as string))
     throw new Problem('bad_request', 'The Host header names no host', CLOSE);
+  const authority = headers[':authority'];
+  if (authority !== undefined && hosts > 0 && headers.host !== authority)
+    throw new Problem('bad_request', 'The Host header is not the :authority of the request');
 }
 
 function isHost(name: string): boolean {

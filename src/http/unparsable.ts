@@ -41,16 +41,16 @@ export function answerUnparsable(
   const lines = new LogBudget(logger);
   return (error: Error & { code?: string }, socket: Socket): void => {
     const { code = '' } = error;
-    if (isOfTls(code)) return connections.of({ socket }).close('tls');
+    if (isOfTls(code)) return connections.on(socket).close('tls');
     // On a connection that broke, an answer would wait for ever to be written.
     if (!/^(HPE|ERR_HTTP)_/.test(code) || !socket.writable) return void socket.destroy();
     const { problem, reason } = FAULTS[code] ?? NOT_HTTP;
     // It would be taken for the answer to a request that is just being sent.
-    if (code === TOO_SLOW && socket.bytesRead === 0) return connections.of({ socket }).close(reason);
+    if (code === TOO_SLOW && socket.bytesRead === 0) return connections.on(socket).close(reason);
     if (cutBody(socket, problem)) return;
     connections.counts.count(reason);
     lines.write('warn', { msg: 'request that is no HTTP', status: problem.status, reason: problem.detail });
-    connections.of({ socket }).endWith(wholeAnswer(problem, headers));
+    connections.on(socket).endWith(wholeAnswer(problem, headers));
   };
 }
 

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { isLoopback } from '../../config/host-name.js';
+import type { HttpConnection } from '../../http/http-connection.js';
+import type { HttpConnections } from '../../http/http-connections.js';
 import { ANYTHING, type Clients, type Rights } from './clients.js';
 import { namesForwarded } from './forwarded-client-cert.js';
 import { identitiesOf, namesIn, type SubjectNames } from './subject-names.js';
@@ -58,19 +60,22 @@ export class AnyCallers extends Callers {
 
 /** `authentication: required`; asked again and again on one connection, it answers from memory. */
 export class IdentifiedCallers extends Callers {
-  private peers = new WeakMap<Socket, Peer>();
+  /** Of HTTP/2 each request has a socket of its own, that is none: the connection is what stays. */
+  private peers = new WeakMap<HttpConnection, Peer>();
 
   /** @param onSocket whether what is listened to is a Unix socket, whose peers have no address */
   constructor(
     private clients: Clients,
+    private readonly connections: HttpConnections,
     private readonly onSocket: boolean,
   ) {
     super();
   }
 
-  of({ socket, headers }: IncomingMessage): Caller {
-    const peer = this.peers.get(socket) ?? this.meet(socket);
-    const header = peer.isProxy ? headers['x-forwarded-client-cert'] : undefined;
+  of(request: IncomingMessage): Caller {
+    const connection = this.connections.of(request);
+    const peer = this.peers.get(connection) ?? this.meet(connection, request.socket);
+    const header = peer.isProxy ? request.headers['x-forwarded-client-cert'] : undefined;
     // Of a header that comes several times Node makes one text.
     if (typeof header !== 'string') return peer.caller;
     return peer.speaksFor(header, (text) => this.callerWith(namesForwarded(text)));
@@ -81,12 +86,12 @@ export class IdentifiedCallers extends Callers {
     this.peers = new WeakMap();
   }
 
-  private meet(socket: Socket): Peer {
+  private meet(connection: HttpConnection, socket: Socket): Peer {
     const caller = this.callerWith(namesVerified(socket));
     // A peer that is gone has no address either: its absence alone proves nothing.
     const isNear = this.onSocket || isLoopback(socket.remoteAddress ?? '');
     const peer = new Peer(caller, isNear || this.clients.isProxy(caller.identity));
-    this.peers.set(socket, peer);
+    this.peers.set(connection, peer);
     return peer;
   }
 

@@ -19,10 +19,6 @@ export class Readiness {
     this.leaving = true;
   }
 
-  get isLeaving(): boolean {
-    return this.leaving;
-  }
-
   service(): HealthIndicatorResult<'service'> {
     const indicator = this.indicators.check('service');
     return this.leaving ? indicator.down({ reason: 'shutting down' }) : indicator.up();

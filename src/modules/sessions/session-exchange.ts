@@ -1,9 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HEADERS, requestIdOf } from '../../http/headers.js';
+import type { HttpConnection } from '../../http/http-connection.js';
 import { type Problem, PROBLEM_CONTENT_TYPE } from '../../problems/problem.js';
-
-/** Up to this size, in bytes, an answer leaves as one text with its head; beyond, copying costs more than a second piece. */
-const ONE_PIECE_BYTES = 16 * 1024;
 
 const ALWAYS = Object.entries(HEADERS).flat();
 const EMPTY_HEADERS = [...ALWAYS, 'content-length', '0'];
@@ -22,6 +20,7 @@ export class SessionExchange {
   readonly startedAt = performance.now();
 
   constructor(
+    readonly connection: HttpConnection,
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
   ) {}
@@ -46,7 +45,7 @@ export class SessionExchange {
 
   answerValue(value: Buffer): void {
     this.response.writeHead(200, [...VALUE_HEADERS, String(value.length)]);
-    this.end(value);
+    this.connection.send(this.response, value);
   }
 
   /** 201 or 204. */
@@ -59,20 +58,6 @@ export class SessionExchange {
     const document = Buffer.from(problem.document(instance));
     const ownHeaders = Object.entries(problem.headers).flat();
     this.response.writeHead(problem.status, [...PROBLEM_HEADERS, String(document.length), ...ownHeaders]);
-    this.end(document);
-  }
-
-  /**
-   * Of a small body Node makes one write to the socket: it joins a text, and no buffer, to the head (Latin-1 has a
-   * character for each byte), and adds a piece for the end unless what came before has left. The two pieces of the
-   * ordinary way cost a fifth of the CPU time of a read.
-   */
-  private end(body: Buffer): void {
-    const { socket } = this.response;
-    if (!socket || body.length > ONE_PIECE_BYTES) return void this.response.end(body);
-    socket.cork();
-    this.response.write(body.toString('latin1'), 'latin1');
-    socket.uncork();
-    this.response.end();
+    this.connection.send(this.response, document);
   }
 }

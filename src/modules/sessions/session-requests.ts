@@ -9,7 +9,6 @@ import { LogBudget } from '../../log-budget.js';
 import { Problem } from '../../problems/problem.js';
 import { toProblem, whatFailed } from '../../problems/to-problem.js';
 import { AccessGuard, Requires } from '../access/access.guard.js';
-import { Readiness } from '../health/readiness.js';
 import { Metrics } from '../metrics/metrics.js';
 import { BaseUri } from './base-uri.js';
 import { SessionExchange } from './session-exchange.js';
@@ -44,7 +43,6 @@ export class SessionRequests {
     private readonly values: ValueReader,
     private readonly answers: ValuesUnderway,
     private readonly connections: HttpConnections,
-    private readonly readiness: Readiness,
     private readonly metrics: Metrics,
     private readonly sessionHash: SessionHash,
     private readonly logger: PinoLogger,
@@ -68,15 +66,14 @@ export class SessionRequests {
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
-    const exchange = new SessionExchange(request, response);
+    const connection = this.connections.of(request);
+    const exchange = new SessionExchange(connection, request, response);
     this.metrics.httpInFlight++;
     response.on('close', () => this.record(exchange));
-    this.connections.of(request).begin(response, () => void this.handle(exchange));
+    connection.begin(response, () => void this.handle(exchange));
   }
 
   private async handle(exchange: SessionExchange): Promise<void> {
-    // Who keeps connections learns from his next answer to open the one after elsewhere.
-    if (this.readiness.isLeaving) exchange.response.shouldKeepAlive = false;
     try {
       await this.admit(exchange).handle(exchange);
     } catch (error) {

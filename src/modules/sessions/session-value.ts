@@ -1,16 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { finished } from 'node:stream';
-import type { HttpConnections } from '../../http/http-connections.js';
 import { Problem } from '../../problems/problem.js';
 import type { SessionExchange } from './session-exchange.js';
 import { SMALL_BYTES, TOO_MANY_VALUES, ValuesUnderway } from './values-underway.js';
-
-/**
- * How long a client that sends too much may go on after its answer, in ms. Closing at once would reset the connection
- * while it still writes, and it might never see the answer; reading on without end would be its to decide.
- */
-const LINGER_MS = 5_000;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -21,13 +13,8 @@ const readers = new WeakMap<Socket, (problem: Problem) => void>();
 export class ValueReader {
   private readonly arriving: ValuesUnderway;
 
-  constructor(
-    private readonly maxBytes: number,
-    connections: HttpConnections,
-  ) {
-    this.arriving = new ValuesUnderway(maxBytes, ({ request }) =>
-      connections.of(request).close('slow_request'),
-    );
+  constructor(private readonly maxBytes: number) {
+    this.arriving = new ValuesUnderway(maxBytes, 'slow_request');
   }
 
   /** The whole body, or rejects with the Problem that it has; until then nothing of it is stored anywhere. */
@@ -49,14 +36,17 @@ export class ValueReader {
         else if (this.arriving.hold(exchange, value.size + chunk.length)) value.add(chunk);
         else stop(this.tooMany(exchange));
       });
+      // A connection that is cut before the end of the body: nothing may be stored.
+      const leave = (): void => {
+        exchange.hasClientLeft = true;
+        stop(new Problem('bad_request', 'The client left within the body'));
+      };
+      request.on('error', leave);
+      // A stream of HTTP/2 that is given up ends without an error, and as if its body were whole.
+      request.on('aborted', leave);
       request.on('end', () => {
         this.arriving.arrived(exchange);
         resolve(value.bytes());
-      });
-      // A connection that is cut before the end of the body: nothing may be stored.
-      request.on('error', () => {
-        exchange.hasClientLeft = true;
-        stop(new Problem('bad_request', 'The client left within the body'));
       });
       readers.set(request.socket, (problem) => {
         response.shouldKeepAlive = false;
@@ -78,7 +68,7 @@ export class ValueReader {
     const { request } = exchange;
     const isSmall =
       request.headers['transfer-encoding'] === undefined && declaredBytes(request) <= SMALL_BYTES;
-    if (!isSmall) closeLingering(exchange);
+    if (!isSmall) refuseRest(exchange);
   }
 
   /** Once the answer is sent, the value is not held any more. */
@@ -87,12 +77,12 @@ export class ValueReader {
   }
 
   private tooLarge(exchange: SessionExchange): Problem {
-    closeLingering(exchange);
+    refuseRest(exchange);
     return new Problem('too_large', `The value is larger than ${this.maxBytes} bytes`);
   }
 
   private tooMany(exchange: SessionExchange): Problem {
-    closeLingering(exchange);
+    refuseRest(exchange);
     return TOO_MANY_VALUES;
   }
 }
@@ -149,20 +139,6 @@ function asksToContinue({ httpVersion, headers }: IncomingMessage): boolean {
   return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
 }
 
-/**
- * RFC 9112 section 9.6: after an answer with `Connection: close` only the sending side is closed, and the rest of the
- * body is read and dropped, for a while.
- */
-function closeLingering({ request: body, response }: SessionExchange): void {
-  response.shouldKeepAlive = false;
-  const { socket } = body;
-  const closeBoth = socket.destroySoon.bind(socket);
-  // What Node calls when such an answer is written.
-  socket.destroySoon = () => {
-    socket.end();
-    finished(body, closeBoth);
-  };
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.once('close', () => clearTimeout(cut));
-  body.resume();
+function refuseRest({ connection, request, response }: SessionExchange): void {
+  connection.refuseRest(request, response);
 }

@@ -1,7 +1,5 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
-import { HttpConnections } from '../../http/http-connections.js';
-import { HealthModule } from '../health/health.module.js';
 import { BaseUri } from './base-uri.js';
 import { SessionHash } from './session-hash.js';
 import { SessionRequests } from './session-requests.js';
@@ -10,7 +8,6 @@ import { SessionsController } from './sessions.controller.js';
 import { ValuesUnderway } from './values-underway.js';
 
 @Module({
-  imports: [HealthModule],
   providers: [
     {
       provide: BaseUri,
@@ -19,15 +16,13 @@ import { ValuesUnderway } from './values-underway.js';
     },
     {
       provide: ValueReader,
-      inject: [Settings, HttpConnections],
-      useFactory: ({ max_value_bytes }: Settings, connections: HttpConnections) =>
-        new ValueReader(max_value_bytes, connections),
+      inject: [Settings],
+      useFactory: ({ max_value_bytes }: Settings) => new ValueReader(max_value_bytes),
     },
     {
       provide: ValuesUnderway,
-      inject: [Settings, HttpConnections],
-      useFactory: ({ max_value_bytes }: Settings, connections: HttpConnections) =>
-        new ValuesUnderway(max_value_bytes, ({ request }) => connections.of(request).close('slow_reader')),
+      inject: [Settings],
+      useFactory: ({ max_value_bytes }: Settings) => new ValuesUnderway(max_value_bytes, 'slow_reader'),
     },
     SessionHash,
     SessionsController,

@@ -4,17 +4,19 @@ import { ValuesUnderway } from './values-underway.js';
 const KIBIBYTE = 1_024;
 const MEBIBYTE = 1_048_576;
 
-/** Begun so long ago, in ms; we wait for its client unless the test says otherwise. */
-function begun(msAgo: number, waitsForClient = true): SessionExchange {
-  return { startedAt: performance.now() - msAgo, waitsForClient } as SessionExchange;
-}
-
 describe('values on their way', () => {
   let cut: SessionExchange[];
+  /** Begun so long ago, in ms; we wait for its client unless the test says otherwise. */
+  function begun(msAgo: number, waitsForClient = true): SessionExchange {
+    const connection = { cut: () => cut.push(exchange as SessionExchange) };
+    const exchange: unknown = { startedAt: performance.now() - msAgo, waitsForClient, connection };
+    return exchange as SessionExchange;
+  }
+
   let underway: ValuesUnderway;
   beforeEach(() => {
     cut = [];
-    underway = new ValuesUnderway(8 * MEBIBYTE, (exchange) => cut.push(exchange));
+    underway = new ValuesUnderway(8 * MEBIBYTE, 'slow_reader');
   });
 
   it('that are small have room for thousands; past that the slowest client is cut', () => {

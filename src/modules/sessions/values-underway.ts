@@ -1,3 +1,4 @@
+import type { ClosedFor } from '../../http/connection-counts.js';
 import { Problem } from '../../problems/problem.js';
 import type { SessionExchange } from './session-exchange.js';
 
@@ -15,16 +16,15 @@ export const TOO_MANY_VALUES = new Problem('unavailable', 'Too many large values
   'retry-after': '1',
 });
 
-type Cut = (exchange: SessionExchange) => void;
-
 /** Values that we hold for clients, in one direction: bodies that are not stored yet, or answers that are not taken yet. */
 export class ValuesUnderway {
   private readonly small: Budget;
   private readonly large: Budget;
 
-  constructor(maxBytes: number, cut: Cut) {
-    this.small = new Budget(SMALL_TOGETHER, 0, cut);
-    this.large = new Budget(Math.max(LARGE_AT_LEAST, LARGE_SHARE * maxBytes), PATIENCE_MS, cut);
+  /** @param reason of the clients that are cut */
+  constructor(maxBytes: number, reason: ClosedFor) {
+    this.small = new Budget(SMALL_TOGETHER, 0, reason);
+    this.large = new Budget(Math.max(LARGE_AT_LEAST, LARGE_SHARE * maxBytes), PATIENCE_MS, reason);
   }
 
   /** Counts what a value has come to. For want of room the slowest client is cut; false if there is none to cut. */
@@ -53,7 +53,7 @@ class Budget {
   constructor(
     private readonly budget: number,
     private readonly patienceMs: number,
-    private readonly cut: Cut,
+    private readonly reason: ClosedFor,
   ) {}
 
   hold(exchange: SessionExchange, size: number): boolean {
@@ -62,7 +62,7 @@ class Budget {
       const slowest = this.slowest();
       if (!slowest || slowest === exchange) return false;
       this.release(slowest);
-      this.cut(slowest);
+      slowest.connection.cut(slowest.response, this.reason);
     }
     this.bytes += more;
     this.sizes.set(exchange, size);
