@@ -59,12 +59,14 @@ class HttpConnection implements LimitedConnection {
 
   /**
    * Answers what could not be read, and closes: behind the answers to all that could (RFC 9112 section 9.3.2), as who
-   * counts answers would otherwise take it for one of those.
+   * counts answers would otherwise take it for one of those. False if it is ending so already: Node reports what cannot be
+   * read once for each packet.
    */
-  endWith(answer: string): void {
-    if (this.lastAnswer !== undefined) return;
+  endWith(answer: string): boolean {
+    if (this.lastAnswer !== undefined) return false;
     this.lastAnswer = answer;
     if (this.requestsInFlight === 0) this.end();
+    return true;
   }
 
   makeRoom(): void {
