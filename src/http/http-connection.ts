@@ -91,8 +91,8 @@ export abstract class HttpConnection implements LimitedConnection {
   /** Before an answer to a request whose body is not read to its end. */
   abstract refuseRest(request: IncomingMessage, response: ServerResponse): void;
 
-  /** Answers what could not be read, and closes. */
-  abstract endWith(answer: string): void;
+  /** Answers what could not be read, and closes; false if it is ending so already. */
+  abstract endWith(answer: string): boolean;
 
   /** Ends what a client is too slow with. */
   abstract cut(response: ServerResponse, reason: ClosedFor): void;
@@ -179,12 +179,13 @@ export class Http1Connection extends HttpConnection {
 
   /**
    * Behind the answers to all that could be read (RFC 9112 section 9.3.2), as who counts answers would otherwise take it
-   * for one of those.
+   * for one of those. Node reports what cannot be read once for each packet.
    */
-  endWith(answer: string): void {
-    if (this.lastAnswer !== undefined) return;
+  endWith(answer: string): boolean {
+    if (this.lastAnswer !== undefined) return false;
     this.lastAnswer = answer;
     if (this.requestsInFlight === 0) this.end();
+    return true;
   }
 
   /** What comes behind it on the connection would wait for it. */
@@ -287,8 +288,10 @@ export class Http2Connection extends HttpConnection {
   /** RFC 9113 section 8.1: `take` does it for every answer. */
   refuseRest(): void {}
 
-  endWith(): void {
+  /** Its sessions read frames by themselves. */
+  endWith(): boolean {
     this.destroy();
+    return true;
   }
 
   cut(response: ServerResponse, reason: ClosedFor): void {

@@ -53,8 +53,8 @@ describe('requests that a client sends without waiting for answers', () => {
 describe('the answer to what could not be read', () => {
   it('comes at once where nothing else is to be answered', () => {
     const { socket, connection } = silentConnection();
-    connection.endWith('400');
-    connection.endWith('400');
+    expect(connection.endWith('400')).toBe(true);
+    expect(connection.endWith('400')).toBe(false);
     expect(socket.end.mock.calls).toEqual([['400']]);
   });
 

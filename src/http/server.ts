@@ -17,7 +17,7 @@ const HANDSHAKE_MS = 10_000;
 const HEAD_MS = 10_000;
 export const REQUEST_MS = 30_000;
 /** How often Node looks for those who have taken longer, in ms; seldom would be many at once, and all others wait meanwhile. */
-const LOOK_FOR_SLOW_EVERY_MS = 500;
+const LOOK_FOR_SLOW_EVERY_MS = 200;
 
 const OPTIONS: ServerOptions = {
   headersTimeout: HEAD_MS,

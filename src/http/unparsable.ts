@@ -48,9 +48,9 @@ export function answerUnparsable(
     // It would be taken for the answer to a request that is just being sent.
     if (code === TOO_SLOW && socket.bytesRead === 0) return connections.on(socket).close(reason);
     if (cutBody(socket, problem)) return;
+    if (!connections.on(socket).endWith(wholeAnswer(problem, headers))) return;
     connections.counts.count(reason);
     lines.write('warn', { msg: 'request that is no HTTP', status: problem.status, reason: problem.detail });
-    connections.on(socket).endWith(wholeAnswer(problem, headers));
   };
 }
 
