@@ -6,11 +6,13 @@ import type { AttackOptions, Outcome } from './attack.js';
 import { Fuzz } from './fuzz/fuzz.js';
 import { report } from './report.js';
 import { attackSlowly } from './slow/slow.js';
+import { scanTls } from './tls-scan.js';
 
 const REPORT = path.join(REPOSITORY, '.cache/attack-report.md');
 const ATTACKS: Record<string, (options: AttackOptions) => Promise<Outcome>> = {
   fuzz: (options) => Fuzz.run(options),
   slow: attackSlowly,
+  tls: scanTls,
 };
 
 // What an attacker can send to the service, one attack after the other: see CONTRIBUTING.md.
