@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import request from 'supertest';
 import { createApplication } from './application.js';
+import { SettingsSource } from './config/settings-source.js';
 import { Settings } from './config/settings.js';
 import { createLogger } from './logging.js';
 import { SessionStore } from './modules/storage/session-store.js';
@@ -32,7 +33,11 @@ describe('a store that fails', () => {
         done();
       },
     });
-    app = await createApplication(settings, createLogger(settings, destination));
+    app = await createApplication(
+      settings,
+      new SettingsSource('none', {}),
+      createLogger(settings, destination),
+    );
     const store = app.get(SessionStore);
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- anything may be thrown
     const fail = (): Promise<never> => Promise.reject(failure);
@@ -61,7 +66,7 @@ describe('a store that fails', () => {
       type: 'https://www.mediawiki.org/wiki/Kask/errors/server_error',
       title: 'Internal server error',
       detail: 'The server encountered an error with your request',
-      instance: `/v1/${MARK}`,
+      instance: '/v1/:key',
     });
     expect(JSON.parse(output)).toMatchObject({
       level: 'ERROR',

@@ -6,13 +6,17 @@ import { PARAMS_PROVIDER_TOKEN, PinoLogger } from 'nestjs-pino';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
+import type { SettingsSource } from './config/settings-source.js';
 import { HttpConnections } from './http/http-connections.js';
 import { HEADERS } from './http/headers.js';
+import { ManagementPort } from './http/management-port.js';
 import { hookOtherRequests } from './http/other-requests.js';
+import { ServerTls } from './http/server-tls.js';
 import { createServer } from './http/server.js';
 import { answerUnparsable } from './http/unparsable.js';
 import { FrameworkLogger } from './logging.js';
 import { Readiness } from './modules/health/readiness.js';
+import { Metrics } from './modules/metrics/metrics.js';
 import { BaseUri } from './modules/sessions/base-uri.js';
 import { SessionRequests } from './modules/sessions/session-requests.js';
 import { sendProblem } from './problems/problem.filter.js';
@@ -22,17 +26,24 @@ import { toProblem } from './problems/to-problem.js';
  * The whole service, ready to listen. One server of Node's has two ways in: requests for sessions go straight to their
  * module, and all others through Fastify and Nest's router.
  */
-export async function createApplication(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
-  const server = createServer(settings.tls);
-  const connections = new HttpConnections(server);
+export async function createApplication(
+  settings: Settings,
+  source: SettingsSource,
+  logger: Logger,
+): Promise<NestFastifyApplication> {
+  const tls = settings.tls && new ServerTls(settings.tls);
+  const server = createServer(tls);
+  const management = new ManagementPort(settings.management && createServer(undefined));
+  const connections = new HttpConnections();
+  connections.follow(server);
   let toNest!: RequestListener;
   const options: FastifyServerOptions = {
     serverFactory: (handler) => {
       toNest = handler;
       return server;
     },
-    frameworkErrors: (error, request, reply) =>
-      sendProblem(toProblem(error), request, reply.headers(HEADERS)),
+    frameworkErrors: (error, { originalUrl }, reply) =>
+      sendProblem(toProblem(error), app.get(BaseUri).instanceOf(originalUrl), reply.headers(HEADERS)),
     clientErrorHandler: answerUnparsable(logger, HEADERS),
     // Fastify would load its compilers of JSON schemas, a tenth of the time that a start takes.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
@@ -40,20 +51,28 @@ export async function createApplication(settings: Settings, logger: Logger): Pro
     return503OnClosing: false,
     forceCloseConnections: 'idle',
   };
-  const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.with(settings, logger, connections),
+  const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(
+    AppModule.with(logger, { settings, source, connections, management }),
     new FastifyAdapter(options),
     // What fails while it is put together is thrown, and told in one line by main.ts.
     { logger: false, bodyParser: false, abortOnError: false },
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
-  hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), logger);
+  hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), management, logger);
+  tls?.follow(server, connections, app.get(Metrics), logger);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (baseUri.covers(request.url as string)) sessions.serve(request, response);
     else connections.of(request).begin(response, () => toNest(request, response));
   });
+  if (management.server) {
+    connections.follow(management.server);
+    management.server.on('clientError', answerUnparsable(logger, HEADERS));
+    management.server.on('request', (request: IncomingMessage, response: ServerResponse) =>
+      connections.of(request).begin(response, () => toNest(request, response)),
+    );
+  }
   return app;
 }
 

@@ -4,8 +4,9 @@ import 'reflect-metadata';
 import type { Logger } from 'pino';
 import { buildInfo } from './build-info.js';
 import { parseCommandLine, USAGE, UsageError } from './command-line.js';
-import { describeSettings, InvalidSettings, loadSettings } from './config/load-settings.js';
+import { describeSettings, InvalidSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
+import { SettingsSource } from './config/settings-source.js';
 import { createLogger } from './logging.js';
 import { placeOf } from './problems/place-of.js';
 import type { Listening } from './serve.js';
@@ -29,7 +30,8 @@ async function run(argv: string[]): Promise<number> {
   const { action, config } = parseCommandLine(argv);
   if (action === 'help') return print(USAGE);
   if (action === 'version') return print(`kask ${buildInfo.version} (${buildInfo.go_version})`);
-  const { settings, warnings } = loadSettings(config, process.env);
+  const source = new SettingsSource(config, process.env);
+  const { settings, warnings } = source.load();
   if (action === 'check-config')
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
   const logger = createLogger(settings);
@@ -38,7 +40,7 @@ async function run(argv: string[]): Promise<number> {
     logger.fatal({ reason: placeOf(error) }, 'this should never happen');
     process.exit(EX_SOFTWARE);
   });
-  const listening = start(settings, logger);
+  const listening = start(settings, source, logger);
   const early = await Promise.race([signals.first, listening.then(() => undefined)]);
   if (!early) return (await listening).leaveOn(signals);
   logger.info({ signal: early }, 'told to stop before it listened');
@@ -46,10 +48,10 @@ async function run(argv: string[]): Promise<number> {
 }
 
 /** Loaded only now: a mistake in the configuration is told without waiting for the framework. */
-async function start(settings: Settings, logger: Logger): Promise<Listening> {
+async function start(settings: Settings, source: SettingsSource, logger: Logger): Promise<Listening> {
   const { createApplication } = await import('./application.js');
   const { listen } = await import('./serve.js');
-  return listen(await createApplication(settings, logger), settings, logger);
+  return listen(await createApplication(settings, source, logger), settings, logger);
 }
 
 function print(text: string): number {

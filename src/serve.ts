@@ -1,9 +1,13 @@
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
+import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import type { Settings } from './config/settings.js';
 import { HttpConnections } from './http/http-connections.js';
+import { ManagementPort } from './http/management-port.js';
+import { clearStaleSocket, SOCKET_MODE } from './http/unix-socket.js';
 import { Readiness } from './modules/health/readiness.js';
 import type { StopSignals } from './stop-signals.js';
 
@@ -36,21 +40,40 @@ export async function listen(
     () => connections.closeIdleSince(performance.now() - KEEP_IDLE_MS),
     LOOK_FOR_IDLE_EVERY_MS,
   ).unref();
-  await app.listen({
-    port: settings.listen_port,
-    host: oneAddress(settings.listen_address),
-    backlog: BACKLOG,
-  });
-  logger.info(
-    { origin: originOf(app, settings), base_uri: settings.base_uri, storage: settings.storage },
-    'listening',
-  );
+  const management = await listenForManagement(app.get(ManagementPort), settings);
+  await listenForSessions(app, settings);
+  const { base_uri, storage } = settings;
+  const origin = originOf(app.getHttpServer(), settings.tls !== undefined);
+  logger.info({ origin, management, base_uri, storage }, 'listening');
   return {
     leaveOn: async (signals) => {
       await stillServe(app, settings, logger, signals);
       return drain(app, settings, logger, connections);
     },
   };
+}
+
+async function listenForSessions(app: NestFastifyApplication, settings: Settings): Promise<void> {
+  const { listen_socket: path, listen_address, listen_port } = settings;
+  if (path === undefined) {
+    await app.listen({ port: listen_port, host: oneAddress(listen_address), backlog: BACKLOG });
+    return;
+  }
+  await clearStaleSocket(path);
+  await app.listen({ path, backlog: BACKLOG });
+  chmodSync(path, SOCKET_MODE);
+}
+
+/** Resolves with the origin of the second port, if there is one. */
+async function listenForManagement(
+  { server }: ManagementPort,
+  settings: Settings,
+): Promise<string | undefined> {
+  if (!server || !settings.management) return undefined;
+  const { listen_address, listen_port } = settings.management;
+  server.listen({ port: listen_port, host: oneAddress(listen_address) });
+  await once(server, 'listening');
+  return originOf(server, false);
 }
 
 /**
@@ -61,9 +84,11 @@ function oneAddress(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host;
 }
 
-function originOf(app: NestFastifyApplication, settings: Settings): string {
-  const { address, port, family } = app.getHttpServer().address() as AddressInfo;
-  return `${settings.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+function originOf(server: Server, isTls: boolean): string {
+  const address = server.address() as AddressInfo | string;
+  if (typeof address === 'string') return `unix:${address}`;
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `${isTls ? 'https' : 'http'}://${host}:${address.port}`;
 }
 
 /** From the signal on not ready, but serving until whoever balances the load has seen it, or a second signal comes. */

@@ -1,9 +1,9 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import { likelySpelling } from './likely-spelling.js';
-import { allSettings, settingsOf, type SectionClass } from './setting.js';
+import { allSettings, type Entries, settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
 import { readText, Unreadable } from './text-file.js';
-import { Unusable, type Findings, type Written } from './written.js';
+import { showText, Unusable, type Findings, type Written } from './written.js';
 
 /** The settings that the file holds, by path; nothing when it is no YAML that we can read. */
 export function readConfigFile(file: string, findings: Findings): Map<string, Written> | undefined {
@@ -55,8 +55,32 @@ function readSection(given: unknown, section: SectionClass, path: string, readin
     const setting = settingsOf(section).get(name);
     if (!setting) reportUnknown(name, section, path, reading);
     else if (setting.section) readSection(value, setting.section, `${path}${name}.`, reading);
+    else if (setting.entries) readEntries(value, setting.entries, path + name, reading);
     else readSetting(value, path + name, Reflect.get(new section(), name), reading);
   }
+}
+
+function readEntries(
+  given: unknown,
+  { section, names, accepts }: Entries,
+  path: string,
+  reading: Reading,
+): void {
+  const node = resolve(given, reading);
+  if (isNothing(node)) return;
+  if (!isMap(node)) {
+    reading.faults.push(`${path}: found no section; allowed: sections, each under ${names}`);
+    return;
+  }
+  const found: string[] = [];
+  for (const { key, value } of node.items) {
+    const name = isScalar(key) ? String(key.value) : '';
+    if (accepts(name)) {
+      found.push(name);
+      readSection(value, section, `${path}.${name}.`, reading);
+    } else reading.faults.push(`${path}: found a name, ${showText(name)}; allowed: ${names}`);
+  }
+  if (found.length > 0) reading.written.set(path, { where: path, value: found });
 }
 
 function readSetting(given: unknown, path: string, standard: unknown, reading: Reading): void {

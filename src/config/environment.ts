@@ -66,5 +66,7 @@ function unknownVariables(set: Map<string, string>): string[] {
 }
 
 function valueSettings(): [path: string, setting: Setting][] {
-  return allSettings(Settings).filter(([, { section }]) => !section);
+  return allSettings(Settings).filter(
+    ([path, { section, entries }]) => !section && !entries && !path.includes('*'),
+  );
 }

@@ -17,3 +17,8 @@ export function isHost(text: string): boolean {
 export function isCertificateName(text: string): boolean {
   return isHostName(text.replace(/^\*\.(?=.*\.)/, ''));
 }
+
+/** Reached from this machine alone: 127.0.0.0/8 (also as IPv6 maps it), `::1`, or the name for them. */
+export function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
+}

@@ -64,6 +64,7 @@ service_name: sessions
       }),
     );
     expect(warnings).toEqual([
+      expect.stringContaining('WHOEVER REACHES THE PORT CAN READ'),
       'openapi_spec: "/go/src/example.org/kask/openapi.yaml" cannot be read (ENOENT); ours is served instead',
     ]);
   });
@@ -401,6 +402,7 @@ describe('sections that may be absent', () => {
   it.each([
     'tls: {cert: null, key: null}',
     'tls: {cert: "", key: ""}',
+    'tls: {cert: "", key: "", client_ca: "", client_crl: "", client_auth: "", min_version: ""}',
     'tls:',
     'cassandra: {authentication: {username: "", password: ""}, tls: {ca: "", cert: ~, key: "", server_names: []}}',
     'cassandra: {local_dc: ""}\nopenapi_spec: ""',
@@ -440,6 +442,84 @@ describe('sections that may be absent', () => {
   );
 });
 
+describe('who may speak', () => {
+  const client = 'authorization: {clients: {"spiffe://a/b": {may: [read]}}}';
+
+  it.each([
+    ['listen_address: 127.9.9.9', false],
+    ['listen_address: "::1"', false],
+    ['listen_address: localhost', false],
+    ['{listen_address: 0.0.0.0, listen_socket: /run/kask.sock}', false],
+    [`listen_address: 0.0.0.0\n${client}`, false],
+    ['listen_address: 0.0.0.0', true],
+    ['{listen_address: "::", authentication: none}', true],
+  ])('is warned about where anybody may and may come from elsewhere: %s', (yaml, isOpen) =>
+    expect(warnings(yaml)).toEqual(isOpen ? [expect.stringContaining('WHOEVER REACHES THE PORT')] : []),
+  );
+
+  it('is written as identities, what each may do, and to which keys', () => {
+    const { settings } = load(`
+authorization:
+  proxies: [spiffe://prod/ns/mesh/sa/gateway, envoy.example]
+  clients:
+    spiffe://prod/ns/mw/sa/web:
+      may: [read, write, delete]
+      keys: ['enwiki:MWSession:']
+    spiffe://prod/ns/monitoring/*: { may: [metrics] }
+`);
+    expect(settings.authorization).toEqual({
+      proxies: ['spiffe://prod/ns/mesh/sa/gateway', 'envoy.example'],
+      clients: {
+        'spiffe://prod/ns/mw/sa/web': { may: ['read', 'write', 'delete'], keys: ['enwiki:MWSession:'] },
+        'spiffe://prod/ns/monitoring/*': { may: ['metrics'] },
+      },
+    });
+    expect(describeSettings(settings)).toContain('spiffe://prod/ns/monitoring/*:\n      may:\n');
+  });
+
+  it.each([
+    ['authentication: {}', 'authentication: found what is neither a text nor a list of texts'],
+    [
+      'authentication: required',
+      'authorization.clients: found nothing; needed with authentication: required',
+    ],
+    [`authentication: none\n${client}`, 'authentication: found none; allowed beside authorization.clients: '],
+    [
+      'authorization: {clients: [a]}',
+      'authorization.clients: found no section; allowed: sections, each under ',
+    ],
+    [
+      'authorization: {clients: {a: }}',
+      'authorization.clients.a.may: found nothing; allowed: list of one or',
+    ],
+    [
+      'authorization: {clients: {a: {may: [rule]}}}',
+      'authorization.clients.a.may: found ["rule"]; allowed: ',
+    ],
+    ['authorization: {clients: {a: {may: []}}}', 'authorization.clients.a.may: found nothing; allowed: '],
+    ...[
+      '"*"',
+      '"*.example"',
+      'spiffe://*',
+      'spiffe://a*',
+      'spiffe://a/*/b',
+      'spiffe://a/b**',
+      '"a b"',
+      '""',
+    ].map((name) => [
+      `authorization: {clients: {${name}: {may: [read]}}}`,
+      'authorization.clients: found a name, ',
+    ]),
+    [
+      'authorization: {clients: {a: {may: [read]}}, proxies: ["spiffe://a/*"]}',
+      'authorization.proxies: found ',
+    ],
+    ['management: {listen_port: 1}', 'management.listen_address: found nothing; allowed: host name or IP'],
+  ])('is refused when it is written as %s', (yaml, fault) =>
+    expect(faults(yaml)).toEqual([expect.stringContaining(String(fault))]),
+  );
+});
+
 describe('unknown names', () => {
   it.each([
     ['listenPort: 1', 'listenPort: unknown setting, ignored; did you mean listen_port?'],
@@ -447,10 +527,7 @@ describe('unknown names', () => {
     ['ttl: 1', 'ttl: unknown setting, ignored; did you mean default_ttl?'],
     ['TLS: {}', 'TLS: unknown setting, ignored; did you mean tls?'],
     ['cassandra.port: 1', 'cassandra.port: unknown setting, ignored; did you mean cassandra.port?'],
-    [
-      'authentication: {}',
-      'authentication: unknown setting, ignored; did you mean cassandra.authentication?',
-    ],
+    ['authorisation: {}', 'authorisation: unknown setting, ignored; did you mean authorization?'],
     ['cassandra: {host: a}', 'cassandra.host: unknown setting, ignored; did you mean cassandra.hosts?'],
     [
       'cassandra: {listen_port: 1}',

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { checkAuthentication } from './authentication.js';
 import { readConfigFile } from './config-file.js';
 import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
@@ -33,6 +34,7 @@ export function loadSettings(
 
   const settings = fill(new Settings(), '', written, findings.faults);
   checkTlsFiles(settings, written, findings);
+  checkAuthentication(settings, findings);
   checkEmbeddedDirectory(settings, written, findings);
   checkTimes(settings, written, findings.warnings);
   checkOpenApi(settings, findings.warnings);
@@ -54,6 +56,13 @@ function fill<T extends object>(
   const settings = settingsOf(section.constructor as SectionClass);
   for (const [key, setting] of settings) {
     const found = written.get(path + key);
+    if (setting.entries) {
+      const names = (found?.value ?? []) as string[];
+      const filled = (name: string) =>
+        fill(new setting.entries!.section(), `${path}${key}.${name}.`, written, faults);
+      if (found) Reflect.set(section, key, Object.fromEntries(names.map((name) => [name, filled(name)])));
+      continue;
+    }
     if (found) Reflect.set(section, key, setting.read(found));
     if (!setting.section || !(Reflect.has(section, key) || isWritten(`${path}${key}.`, written))) continue;
     Reflect.set(section, key, fill(new setting.section(), `${path}${key}.`, written, faults));

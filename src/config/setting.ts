@@ -9,8 +9,17 @@ export interface Setting {
   secret?: boolean;
   list?: boolean;
   section?: SectionClass;
+  /** A section for each of some names, which are the file's to choose. */
+  entries?: Entries;
   /** The written value as the setting's type; what cannot be converted is returned as it is, to fail validation. */
   read(written: Written): unknown;
+}
+
+export interface Entries {
+  section: SectionClass;
+  /** What a name can be. */
+  names: string;
+  accepts: (name: string) => boolean;
 }
 
 interface Options {
@@ -32,11 +41,12 @@ export function settingsOf(section: SectionClass): Map<string, Setting> {
   return schema.get(section.prototype as object) ?? new Map<string, Setting>();
 }
 
-/** Every setting and section below a section, by its path in the file. */
+/** Every setting and section below a section, by its path in the file; `*` stands for a name that the file chooses. */
 export function allSettings(section: SectionClass, path = ''): [path: string, setting: Setting][] {
   return [...settingsOf(section)].flatMap(([key, setting]) => [
     [path + key, setting],
     ...(setting.section ? allSettings(setting.section, `${path}${key}.`) : []),
+    ...(setting.entries ? allSettings(setting.entries.section, `${path}${key}.*.`) : []),
   ]);
 }
 
@@ -58,9 +68,9 @@ export function WholeNumber({ min, max, unit }: { min: number; max: number; unit
   return declare({ read }, { allowed }, rules.IsInt(), rules.Min(min), rules.Max(max));
 }
 
-export function OneOf(values: readonly string[]) {
+export function OneOf(values: readonly string[], options: Pick<Options, 'optional'> = {}) {
   const read = ({ value }: Written) => (typeof value === 'string' ? value.toLowerCase() : value);
-  return declare({ read }, { allowed: `one of ${values.join(', ')}` }, rules.IsIn(values));
+  return declare({ read }, { allowed: `one of ${values.join(', ')}`, ...options }, rules.IsIn(values));
 }
 
 export function Section(section: SectionClass) {
@@ -68,8 +78,14 @@ export function Section(section: SectionClass) {
   return declare({ read: () => undefined, section }, { allowed: `a section with ${names}` });
 }
 
+export function Sections(entries: Entries) {
+  const names = [...settingsOf(entries.section).keys()].join(', ');
+  const allowed = `sections with ${names}, each under ${entries.names}`;
+  return declare({ read: () => undefined, entries }, { allowed });
+}
+
 function declare(
-  kind: Pick<Setting, 'read' | 'list' | 'section'>,
+  kind: Pick<Setting, 'read' | 'list' | 'section' | 'entries'>,
   { allowed, secret, optional, neededWith }: Options,
   ...checks: PropertyDecorator[]
 ): PropertyDecorator {

@@ -1,15 +1,26 @@
-import { isCertificateName, isHost } from './host-name.js';
-import { OneOf, Section, Text, TextList, WholeNumber } from './setting.js';
+import { isCertificateName, isHost, isHostName } from './host-name.js';
+import { OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
 
 // What each setting means stands in docs/configuration.md; settings.spec.ts holds it to what stands here.
 
 const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'fatal'] as const;
 const DATA_PATHS = ['lane', 'driver'] as const;
+const CLIENT_AUTHENTICATION = ['none', 'optional', 'required'] as const;
+const TLS_VERSIONS = ['1.2', '1.3'] as const;
 const STORAGES = ['cassandra', 'embedded'] as const;
+const AUTHENTICATIONS = ['none', 'required'] as const;
+const PERMISSIONS = ['read', 'write', 'delete', 'metrics'] as const;
+const PROBLEM_INSTANCES = ['route', 'path'] as const;
 const milliseconds = (min: number) => ({ min, max: 600000, unit: 'milliseconds' });
 const cqlName = {
   allowed: '1 to 48 letters, digits and underscores; case matters',
   accepts: (name: string) => /^\w{1,48}$/.test(name),
+};
+
+const address = {
+  allowed: 'host name or IP address, without a port',
+  accepts: isHost,
+  normalise: withoutBrackets,
 };
 
 export class TlsSettings {
@@ -18,6 +29,52 @@ export class TlsSettings {
 
   @Text({ allowed: 'path of a PEM file; together with `tls.cert`' })
   key!: string;
+
+  @Text({ allowed: 'path of a PEM file; needed by `tls.client_auth` and `tls.client_crl`', optional: true })
+  client_ca?: string;
+
+  @Text({ allowed: 'path of a PEM file', optional: true })
+  client_crl?: string;
+
+  @OneOf(CLIENT_AUTHENTICATION, { optional: true })
+  client_auth?: (typeof CLIENT_AUTHENTICATION)[number];
+
+  @OneOf(TLS_VERSIONS, { optional: true })
+  min_version?: (typeof TLS_VERSIONS)[number];
+}
+
+/** What a client may be allowed to do. */
+export type Permission = (typeof PERMISSIONS)[number];
+
+export class ClientSettings {
+  @TextList({
+    allowed: `list of one or more of ${PERMISSIONS.join(', ')}`,
+    accepts: (text) => PERMISSIONS.some((permission) => permission === text),
+  })
+  may!: Permission[];
+
+  @TextList({ allowed: 'list of beginnings of session keys', optional: true })
+  keys?: string[];
+}
+
+export class AuthorizationSettings {
+  @Sections({
+    section: ClientSettings,
+    names: 'a DNS name or a URI, which may end in `*`',
+    accepts: isIdentityPattern,
+  })
+  clients?: Record<string, ClientSettings>;
+
+  @TextList({ allowed: 'list of DNS names and URIs', accepts: isIdentity, optional: true })
+  proxies?: string[];
+}
+
+export class ManagementSettings {
+  @Text({ ...address, allowed: `${address.allowed}; together with \`management.listen_port\`` })
+  listen_address!: string;
+
+  @WholeNumber({ min: 0, max: 65535 })
+  listen_port!: number;
 }
 
 export class EmbeddedSettings {
@@ -100,11 +157,17 @@ export class Settings {
   })
   base_uri = '/v1/';
 
-  @Text({ allowed: 'host name or IP address, without a port', accepts: isHost, normalise: withoutBrackets })
+  @Text(address)
   listen_address = 'localhost';
 
   @WholeNumber({ min: 0, max: 65535 })
   listen_port = 8080;
+
+  @Text({ allowed: 'path of a Unix socket', optional: true })
+  listen_socket?: string;
+
+  @Section(ManagementSettings)
+  management?: ManagementSettings;
 
   @WholeNumber({ min: 0, max: 630720000, unit: 'seconds' })
   default_ttl = 86400;
@@ -117,6 +180,15 @@ export class Settings {
 
   @Section(TlsSettings)
   tls?: TlsSettings;
+
+  @OneOf(AUTHENTICATIONS, { optional: true })
+  authentication?: (typeof AUTHENTICATIONS)[number];
+
+  @Section(AuthorizationSettings)
+  authorization?: AuthorizationSettings;
+
+  @OneOf(PROBLEM_INSTANCES)
+  problem_instance: (typeof PROBLEM_INSTANCES)[number] = 'route';
 
   @OneOf(STORAGES)
   storage: (typeof STORAGES)[number] = 'cassandra';
@@ -138,6 +210,15 @@ export class Settings {
 
   @WholeNumber(milliseconds(0))
   shutdown_timeout_ms = 20000;
+}
+
+function isIdentity(name: string): boolean {
+  return isHostName(name) || /^[a-z][a-z0-9+.-]*:\/\/[^\s*]+$/.test(name);
+}
+
+/** A `*` ends the last segment of a URI's path, so that it never spans hosts or segments. */
+function isIdentityPattern(name: string): boolean {
+  return isIdentity(name) || /^[a-z][a-z0-9+.-]*:\/\/[^\s*/]+\/[^\s*]*\*$/.test(name);
 }
 
 function isBasePath(path: string): boolean {

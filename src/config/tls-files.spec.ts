@@ -24,6 +24,15 @@ function makeIdentity(name: string, ...algorithm: string[]): void {
   );
 }
 
+function makeList(name: string, authority: string, ...times: string[]): void {
+  writeFileSync(file('index.txt'), '');
+  const settings = `[ca]\ndefault_ca=this\n[this]\ndatabase=${file('index.txt')}\ndefault_md=sha256\n`;
+  writeFileSync(file('ca.cnf'), settings);
+  const signer = ['-cert', `${authority}.crt`, '-keyfile', `${authority}.key`];
+  const validity = times.length > 0 ? times : ['-crldays', '30'];
+  openssl('ca', '-config', 'ca.cnf', '-gencrl', ...signer, ...validity, '-out', `${name}.crl`);
+}
+
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'kask-tls-'));
   const ec = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
@@ -39,6 +48,15 @@ beforeAll(() => {
   );
   writeFileSync(file('broken.crt'), readFileSync(file('one.crt'), 'utf8').replace(/\n.{20}/, '\nAAAA'));
   writeFileSync(file('empty.crt'), '');
+  makeList('one', 'one');
+  makeList('two', 'two');
+  makeList('late', 'one', '-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20500101000000Z');
+  makeList('past', 'one', '-crl_lastupdate', '190101000000Z', '-crl_nextupdate', '200101000000Z');
+  writeFileSync(
+    file('both.crl'),
+    readFileSync(file('one.crl'), 'utf8') + readFileSync(file('two.crl'), 'utf8'),
+  );
+  writeFileSync(file('broken.crl'), readFileSync(file('one.crl'), 'utf8').replace(/\n.{20}/, '\nAAAA'));
   mkdirSync(file('folder'));
 });
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -101,6 +119,60 @@ describe('a certificate and its key', () => {
   it('are both named when both are wrong, by the variable where one is from the environment', () => {
     const { faults } = load('tls: {cert: /none.crt}', { KASK_TLS_KEY: '/none.key' });
     expect(faults.map((fault) => fault.split(': ', 1)[0])).toEqual(['tls.cert', 'KASK_TLS_KEY']);
+  });
+});
+
+describe('authorities of clients', () => {
+  const asks = (rest: string) => load(`tls: {cert: DIR/one.crt, key: DIR/one.key, ${rest}}`);
+  const CA = 'client_ca: DIR/both.crt, client_auth: required';
+
+  it.each([
+    CA,
+    'client_ca: DIR/one.crt, client_auth: Optional',
+    `${CA}, client_crl: DIR/both.crl, min_version: 1.3`,
+    'client_auth: none, min_version: "1.2"',
+    'client_ca: DIR/one.crt, client_auth: required, client_crl: DIR/late.crl',
+  ])('%s', (rest) => {
+    expect(asks(rest)).toMatchObject({ faults: [], warnings: [] });
+  });
+
+  it.each([
+    [
+      'client_auth: required',
+      'tls.client_ca: found nothing; allowed: path of a PEM file, needed by tls.client_auth: required',
+    ],
+    [
+      'client_crl: DIR/one.crl',
+      'tls.client_ca: found nothing; allowed: path of a PEM file, needed by tls.client_crl',
+    ],
+    [`client_ca: DIR/one.key, client_auth: optional`, /^tls\.client_ca: .* holds something else/],
+    [
+      `${CA}, client_crl: DIR/one.crl`,
+      /^tls\.client_crl: found no list of CN=two\.example\.org; allowed: one of each/,
+    ],
+    [`${CA}, client_crl: DIR/one.crt`, /^tls\.client_crl: .* holds something else/],
+    [`${CA}, client_crl: DIR/broken.crl`, /^tls\.client_crl: .* holds something else/],
+    [`${CA}, client_crl: DIR/none.crl`, /^tls\.client_crl: .* cannot be read \(ENOENT\)/],
+    [
+      'client_ca: DIR/one.crt, client_auth: maybe',
+      /^tls\.client_auth: found "maybe"; allowed: one of none, /,
+    ],
+    ['min_version: 1.1', /^tls\.min_version: found "1\.1"; allowed: one of 1\.2, 1\.3/],
+  ])('%s is refused', (rest, fault) => {
+    expect(asks(rest).faults).toEqual([typeof fault === 'string' ? fault : expect.stringMatching(fault)]);
+  });
+
+  it.each([
+    [
+      'client_ca: DIR/one.crt',
+      /^tls\.client_ca: no client is asked for a certificate while tls\.client_auth is none/,
+    ],
+    [
+      'client_ca: DIR/one.crt, client_auth: required, client_crl: DIR/past.crl',
+      /^tls\.client_crl: the list of CN=one\.example\.org expired on Wed, 01 Jan 2020 00:00:00 GMT/,
+    ],
+  ])('%s is warned about', (rest, warning) => {
+    expect(asks(rest)).toMatchObject({ faults: [], warnings: [expect.stringMatching(warning)] });
   });
 });
 

@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HttpConnections } from './http-connections.js';
 
 /** A connection on which nothing is ever answered, unless the test says so. */
 function silentConnection() {
   const socket = Object.assign(new EventEmitter(), { writable: true, destroy: jest.fn() });
-  const connection = new HttpConnections(createServer()).of({
+  const connection = new HttpConnections().of({
     socket: socket as unknown as Socket,
   } as IncomingMessage);
   const send = (start = jest.fn()) => {

@@ -1,21 +1,45 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** Who sends more than this without waiting for answers is cut off: each takes memory, also while the storage hangs. */
 const MAX_IN_FLIGHT = 1_000;
+
+/**
+ * How long a client may go on after it was changed whom to trust, in ms. Its next answer tells it to connect again; one that
+ * is not heard of is closed after the first time, and one that cannot finish a request after the second.
+ */
+const FAREWELL_MS = 5_000;
+const FAREWELL_AT_MOST_MS = 10_000;
 
 /** A client's connection, for as long as it is open. */
 class HttpConnection {
   requestsInFlight = 0;
   /** Of `performance.now()`, in ms. */
   idleSince = performance.now();
+  /** The next answer is the last. */
+  private isEnding = false;
   private latest: ServerResponse | undefined;
   private readonly answered = (): void => {
     this.requestsInFlight--;
     this.idleSince = performance.now();
   };
 
-  constructor(readonly socket: Socket) {}
+  /** @param openedAt of `performance.now()`, in ms; with TLS, before the handshake */
+  constructor(
+    readonly socket: Socket,
+    readonly openedAt = performance.now(),
+  ) {}
+
+  /** Whether the client has shown a certificate, or may still do so in a handshake that has begun. */
+  get isForCertificate(): boolean {
+    return !(this.socket instanceof TLSSocket) || this.socket.getPeerX509Certificate() !== undefined;
+  }
+
+  endAfterAnswer(): void {
+    this.isEnding = true;
+    if (this.latest && !this.latest.headersSent) this.latest.shouldKeepAlive = false;
+  }
 
   /**
    * Node starts the requests that a client sends without waiting for answers all at once; a read after a write has to
@@ -24,6 +48,7 @@ class HttpConnection {
   begin(response: ServerResponse, start: () => void): void {
     const before = this.latest;
     this.latest = response;
+    if (this.isEnding) response.shouldKeepAlive = false;
     this.requestsInFlight++;
     response.on('close', this.answered);
     if (this.requestsInFlight > MAX_IN_FLIGHT) this.socket.destroy();
@@ -43,7 +68,7 @@ class HttpConnection {
 }
 
 /**
- * The open connections of a server. A request is in flight once its head was read, and until its answer is written;
+ * The open connections of our servers. A request is in flight once its head was read, and until its answer is written;
  * Node's own `closeIdleConnections` spares connections that sent nothing yet, or half a head.
  */
 export class HttpConnections {
@@ -51,7 +76,8 @@ export class HttpConnections {
   /** Those that TLS runs on, by their peers. */
   private readonly underTls = new Map<string, Socket>();
 
-  constructor(server: Server) {
+  /** From now on also those of this server. */
+  follow(server: Server): void {
     server.on('connection', (socket: Socket) => this.keep(socket));
     if ('setSecureContext' in server) this.followTls(server);
   }
@@ -76,8 +102,27 @@ export class HttpConnections {
       if (requestsInFlight === 0 && idleSince <= time) socket.destroySoon();
   }
 
-  private keep(socket: Socket): HttpConnection {
-    const connection = new HttpConnection(socket);
+  /**
+   * Ends the connections of clients that were verified by what held until now: they connect again, and are verified anew.
+   * Which of them would still be let in is not asked (docs/adr/0008-trust-is-verified-by-a-new-handshake.md).
+   */
+  endVerified(): void {
+    const changedAt = performance.now();
+    const verified = (): HttpConnection[] =>
+      [...this.open.values()].filter(
+        ({ openedAt, isForCertificate }) => openedAt <= changedAt && isForCertificate,
+      );
+    for (const connection of verified()) connection.endAfterAnswer();
+    const closeIdle = (): void => {
+      for (const { socket, requestsInFlight } of verified()) if (requestsInFlight === 0) socket.destroySoon();
+    };
+    const closeAll = (): void => verified().forEach(({ socket }) => socket.destroy());
+    setTimeout(closeIdle, FAREWELL_MS).unref();
+    setTimeout(closeAll, FAREWELL_AT_MOST_MS).unref();
+  }
+
+  private keep(socket: Socket, openedAt?: number): HttpConnection {
+    const connection = new HttpConnection(socket, openedAt);
     this.open.set(socket, connection);
     socket.on('close', () => this.open.delete(socket));
     return connection;
@@ -92,8 +137,8 @@ export class HttpConnections {
     });
     server.on('secureConnection', (socket: Socket) => {
       const below = this.underTls.get(peerOf(socket));
+      this.keep(socket, below && this.open.get(below)?.openedAt);
       if (below) this.open.delete(below);
-      this.keep(socket);
     });
   }
 }

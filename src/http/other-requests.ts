@@ -4,17 +4,25 @@ import type { Readiness } from '../modules/health/readiness.js';
 import { isOtherEndpoint } from '../modules/sessions/base-uri.js';
 import { Problem } from '../problems/problem.js';
 import { HEADERS, requestIdOf } from './headers.js';
+import type { ManagementPort } from './management-port.js';
 import { keepToProtocol } from './protocol.js';
 
 const ALLOWED = 'GET, HEAD';
+const NOTHING_HERE = new Problem('not_found', 'There is nothing at this path');
 
 /** Hooks for the requests that are for no session, in the order in which a request meets them. */
-export function hookOtherRequests(fastify: FastifyInstance, readiness: Readiness, logger: Logger): void {
+export function hookOtherRequests(
+  fastify: FastifyInstance,
+  readiness: Readiness,
+  management: ManagementPort,
+  logger: Logger,
+): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(HEADERS);
     // Who keeps connections learns from his next answer to open the one after elsewhere.
     if (readiness.isLeaving) reply.header('connection', 'close');
     keepToProtocol(request.raw);
+    if (management.misses(request.raw)) throw NOTHING_HERE;
     if (request.is404) throw noRoute(request);
     done();
   });
@@ -25,7 +33,7 @@ export function hookOtherRequests(fastify: FastifyInstance, readiness: Readiness
 }
 
 function noRoute({ originalUrl, method }: FastifyRequest): Problem {
-  if (!isOtherEndpoint(originalUrl)) return new Problem('not_found', 'There is nothing at this path');
+  if (!isOtherEndpoint(originalUrl)) return NOTHING_HERE;
   const detail = `${method} is not allowed; ${ALLOWED} are`;
   return new Problem('method_not_allowed', detail, { allow: ALLOWED });
 }

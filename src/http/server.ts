@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { Settings } from '../config/settings.js';
+import type { ServerTls } from './server-tls.js';
 
 /** A client has this long to send a request whole, in ms: slow senders must not hold connections for ever. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -14,10 +13,8 @@ const OPTIONS: ServerOptions = {
   keepAliveTimeout: 0,
 };
 
-export function createServer(tls: Settings['tls']): Server {
-  const server = tls
-    ? createHttpsServer({ ...OPTIONS, cert: readFileSync(tls.cert), key: readFileSync(tls.key) })
-    : createHttpServer(OPTIONS);
+export function createServer(tls: ServerTls | undefined): Server {
+  const server = tls ? createHttpsServer({ ...OPTIONS, ...tls.options }) : createHttpServer(OPTIONS);
   answerEveryExpectation(server);
   return server;
 }

@@ -19,8 +19,10 @@ const PROBLEMS: Record<string, Problem> = {
  */
 export function answerUnparsable(logger: Logger, headers: Readonly<Record<string, string>>) {
   return (error: Error & { code?: string }, socket: Socket): void => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    const problem = PROBLEMS[error.code ?? ''] ?? NOT_HTTP;
+    const { code = '' } = error;
+    // On a connection that broke, or whose TLS did, an answer would wait for ever to be written.
+    if (!/^(HPE|ERR_HTTP)_/.test(code) || !socket.writable) return void socket.destroy();
+    const problem = PROBLEMS[code] ?? NOT_HTTP;
     if (cutBody(socket, problem)) return;
     logger.warn({ msg: 'request that is no HTTP', status: problem.status, reason: problem.detail });
     socket.end(wholeAnswer(problem, headers));

@@ -6,6 +6,12 @@ const TYPES = 'https://www.mediawiki.org/wiki/Kask/errors/';
  */
 export const PROBLEMS = {
   bad_request: { status: 400, title: 'Bad request', detail: 'The request was incorrect or malformed' },
+  not_authorized: { status: 401, title: 'Not authorized', detail: 'Unable to authorize request' },
+  forbidden: {
+    status: 403,
+    title: 'Forbidden',
+    detail: 'This client may not do this',
+  },
   not_found: { status: 404, title: 'Not found', detail: 'The value you requested was not found' },
   method_not_allowed: {
     status: 405,
@@ -62,7 +68,7 @@ export class Problem extends Error {
     return PROBLEMS[this.problem].status;
   }
 
-  /** The problem document of RFC 9457; `instance` is the path of the request. */
+  /** The problem document of RFC 9457; `instance` is a URI reference. */
   document(instance: string): string {
     return `${this.head},"instance":${JSON.stringify(instance)}}\n`;
   }

@@ -77,7 +77,7 @@ describe.each(['lane', 'driver'])('by the %s', (dataPath) => {
         type: 'https://www.mediawiki.org/wiki/Kask/errors/unavailable',
         title: 'Service unavailable',
         detail: 'The storage cannot serve this request now: not connected to Cassandra',
-        instance: kask.path(KEY),
+        instance: '/sessions/v1/:key',
       });
     });
 

@@ -42,7 +42,11 @@ const ALWAYS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff
 let kask: KaskProcess;
 
 beforeAll(async () => {
-  kask = await KaskProcess.start({ storage: 'embedded', max_value_bytes: MAX_VALUE_BYTES });
+  kask = await KaskProcess.start({
+    storage: 'embedded',
+    problem_instance: 'path',
+    max_value_bytes: MAX_VALUE_BYTES,
+  });
 });
 afterAll(() => kask?.stop());
 
@@ -741,7 +745,7 @@ describe('at the base URI /', () => {
   const at = (request: RawRequest) => exchange(root.origin, request);
 
   beforeAll(async () => {
-    root = await KaskProcess.start({ storage: 'embedded', base_uri: '/' });
+    root = await KaskProcess.start({ storage: 'embedded', problem_instance: 'path', base_uri: '/' });
   });
   afterAll(() => root?.stop());
 
@@ -810,7 +814,7 @@ describe('with a certificate', () => {
     expect((await exchange(secure.origin, { method: 'PUT', target, body: ALL_BYTES }, ca)).status).toBe(201);
     expect(told(await exchange(secure.origin, { target }, ca))).toEqual(value(ALL_BYTES));
     expect(told(await exchange(secure.origin, { target: `${BASE}absent` }, ca))).toEqual(
-      problem(404, MISS, `${BASE}absent`),
+      problem(404, MISS, `${BASE}:key`),
     );
   });
 

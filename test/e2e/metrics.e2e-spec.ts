@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { METHODS } from 'node:http';
 import path from 'node:path';
+import { createCertificates } from '../harness/certificates.js';
 import { tally } from '../harness/request-counts.js';
 import { KaskProcess } from '../harness/kask.js';
 import { exchange, LAST_CHUNK, type RawRequest } from '../harness/raw-http.js';
@@ -34,7 +35,8 @@ class Scrape {
   constructor(readonly text: string) {}
 
   static async of(kask: KaskProcess): Promise<Scrape> {
-    return new Scrape((await exchange(kask.origin, { target: '/metrics' })).body.toString());
+    const ca = readFileSync(certificates.ca);
+    return new Scrape((await exchange(kask.origin, { target: '/metrics' }, ca)).body.toString());
   }
 
   get types(): Map<string, string> {
@@ -75,6 +77,8 @@ class Scrape {
 
 let kask: KaskProcess;
 let away: KaskProcess;
+let secure: KaskProcess;
+const certificates = createCertificates({ addresses: ['127.0.0.1'] });
 
 beforeAll(async () => {
   kask = await KaskProcess.start({ storage: 'embedded', max_value_bytes: 1_000 });
@@ -82,8 +86,13 @@ beforeAll(async () => {
     // Port 1 of this machine refuses connections.
     cassandra: { hosts: ['127.0.0.1'], port: 1, local_dc: 'dc1', connect_timeout_ms: 500 },
   });
+  const tls = { cert: certificates.serverCertificate, key: certificates.serverKey };
+  secure = await KaskProcess.start({ storage: 'embedded', tls });
+  await exchange(secure.origin, { target: `${BASE}absent` }, readFileSync(certificates.ca));
 });
 afterAll(async () => {
+  await secure?.stop();
+  rmSync(certificates.directory, { recursive: true });
   await kask?.stop();
   await away?.stop();
 });
@@ -270,10 +279,11 @@ describe('docs/metrics.md', () => {
   const ALWAYS = section('Always');
 
   it.each([
-    ['embedded', () => kask],
-    ['cassandra', () => away],
-  ])('has every metric of a service with storage: %s, and no other', async (storage, service) => {
-    const documented = [...ALWAYS, ...section(`With \`storage: ${storage}\``)];
+    [['`storage: embedded`'], () => kask],
+    [['`storage: cassandra`'], () => away],
+    [['`storage: embedded`', '`tls.cert`'], () => secure],
+  ])('has every metric of a service with %s, and no other', async (settings, service) => {
+    const documented = [...ALWAYS, ...settings.flatMap((setting) => section(`With ${setting}`))];
     const names = ({ name, type, labels }: Metric) => ({ name, type, labels });
     expect(byName((await Scrape.of(service())).ownMetrics())).toEqual(byName(documented.map(names)));
   });

@@ -56,11 +56,14 @@ interface Case extends RawRequest {
   status: number;
   /** Of a service whose storage does not answer. */
   away?: boolean;
+  /** Of a service that wants to know who speaks. */
+  guarded?: boolean;
   /** A value that is there before. */
   stored?: string;
 }
 
 const LARGE = 10_000;
+const NEIGHBOUR = { 'X-Forwarded-Client-Cert': 'URI=spiffe://prod/neighbour' };
 const OVERFLOW = { 'X-Overflow': 'x'.repeat(17_000) };
 
 // At least one request for each response that is documented, and some of what clients send by mistake.
@@ -72,6 +75,8 @@ const CASES: Case[] = [
     { path: KEY_PATH, method, target: BASE, body: 'x', status: 404 },
     { path: KEY_PATH, method, target: `${BASE}a`, headers: OVERFLOW, status: 431 },
     { path: KEY_PATH, method, target: `${BASE}a`, body: 'x', status: 503, away: true },
+    { path: KEY_PATH, method, target: `${BASE}a`, body: 'x', status: 401, guarded: true },
+    { path: KEY_PATH, method, target: `${BASE}a`, body: 'x', headers: NEIGHBOUR, status: 403, guarded: true },
   ]),
   ...['GET', 'HEAD'].flatMap((method): Case[] => [
     { path: KEY_PATH, method, target: `${BASE}present`, status: 200, stored: 'x' },
@@ -102,9 +107,12 @@ const CASES: Case[] = [
     { path: target, method: 'POST', target, body: 'x', status: 405 },
     { path: target, method: 'GET', target, status: target === '/healthz/ready' ? 503 : 200, away: true },
   ]),
+  { path: '/metrics', method: 'GET', target: '/metrics', status: 401, guarded: true },
+  { path: '/metrics', method: 'GET', target: '/metrics', headers: NEIGHBOUR, status: 403, guarded: true },
 ];
 
 let kask: KaskProcess;
+let guarded: KaskProcess;
 let away: KaskProcess;
 let source: string;
 let document: OpenapiDocument;
@@ -116,12 +124,17 @@ beforeAll(async () => {
     // Port 1 of this machine refuses connections.
     cassandra: { hosts: ['127.0.0.1'], port: 1, local_dc: 'dc1', connect_timeout_ms: 500 },
   });
+  guarded = await KaskProcess.start({
+    storage: 'embedded',
+    authorization: { clients: { 'mediawiki.example': { may: ['read'] } } },
+  });
   source = (await exchange(kask.origin, { target: '/openapi' })).body.toString();
   document = resolved(parse(source)) as OpenapiDocument;
 });
 afterAll(async () => {
   await kask?.stop();
   await away?.stop();
+  await guarded?.stop();
 });
 
 describe('the document', () => {
@@ -303,8 +316,8 @@ describe('docs/problems.md', () => {
   });
 });
 
-async function perform({ away: isAway, stored, ...request }: Case): Promise<RawAnswer> {
-  const { origin } = isAway ? away : kask;
+async function perform({ away: isAway, guarded: isGuarded, stored, ...request }: Case): Promise<RawAnswer> {
+  const { origin } = isAway ? away : isGuarded ? guarded : kask;
   if (stored !== undefined) await exchange(origin, { method: 'PUT', target: request.target, body: stored });
   return exchange(origin, request);
 }

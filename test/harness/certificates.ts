@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,6 +15,16 @@ export interface KeyPair {
 export interface ServerIdentity {
   names?: string[];
   addresses?: string[];
+}
+
+/** What a client's certificate says beside its name. */
+export interface ClientIdentity {
+  /** DNS names; the common name unless given. */
+  names?: string[];
+  uris?: string[];
+  usage?: 'clientAuth' | 'serverAuth';
+  /** Negative for one that has expired. */
+  days?: number;
 }
 
 /** Paths of PEM files, all below one directory: what a server, its clients, and a stranger have. */
@@ -33,7 +44,7 @@ export interface Certificates {
 }
 
 const EC_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc'];
-const DAYS = ['-days', '2'];
+const DAYS = 2;
 
 /**
  * Makes a set of certificates for a suite, in a fresh directory unless one is named; who made it removes it. A
@@ -64,6 +75,7 @@ export function createCertificates(server: ServerIdentity = {}, directory?: stri
 export class CertificateAuthority {
   readonly certificate: string;
   private readonly key: string;
+  private readonly revoked: string[] = [];
 
   private constructor(private readonly directory: string) {
     this.certificate = path.join(directory, 'ca.pem');
@@ -75,7 +87,7 @@ export class CertificateAuthority {
     mkdirSync(directory, { recursive: true });
     const authority = new CertificateAuthority(directory);
     const files = ['-keyout', authority.key, '-out', authority.certificate];
-    openssl('req', '-x509', ...EC_KEY, ...DAYS, '-subj', `/CN=${commonName}`, ...files);
+    openssl('req', '-x509', ...EC_KEY, '-days', String(DAYS), '-subj', `/CN=${commonName}`, ...files);
     return authority;
   }
 
@@ -85,11 +97,35 @@ export class CertificateAuthority {
     return this.issue(file, commonName, subjects, 'serverAuth');
   }
 
-  issueClient(file: string, commonName = file): KeyPair {
-    return this.issue(file, commonName, [`DNS:${commonName}`], 'clientAuth');
+  issueClient(
+    file: string,
+    commonName = file,
+    { names = [commonName], uris = [], usage = 'clientAuth', days }: ClientIdentity = {},
+  ): KeyPair {
+    const subjects = [...names.map((name) => `DNS:${name}`), ...uris.map((uri) => `URI:${uri}`)];
+    return this.issue(file, commonName, subjects, usage, days);
   }
 
-  private issue(file: string, commonName: string, subjects: string[], usage: string): KeyPair {
+  /** The path of a new list with every certificate that was revoked so far. */
+  revocationList(file: string, days = DAYS): string {
+    const list = path.join(this.directory, `${file}.crl`);
+    const settings = path.join(this.directory, 'ca.cnf');
+    const index = path.join(this.directory, 'index.txt');
+    writeFileSync(settings, `[ca]\ndefault_ca=this\n[this]\ndatabase=${index}\ndefault_md=sha256\n`);
+    writeFileSync(index, this.revoked.map((line) => `${line}\n`).join(''));
+    const times = [timestamp(days > 0 ? -1 : days - 1), timestamp(days)];
+    const validity = ['-crl_lastupdate', times[0] as string, '-crl_nextupdate', times[1] as string];
+    const signer = ['-cert', this.certificate, '-keyfile', this.key];
+    openssl('ca', '-config', settings, '-gencrl', ...signer, ...validity, '-out', list);
+    return list;
+  }
+
+  revoke({ certificate }: KeyPair): void {
+    const { serialNumber } = new X509Certificate(readFileSync(certificate));
+    this.revoked.push(`R\t${timestamp(DAYS)}\t${timestamp(-1)}\t${serialNumber}\tunknown\t/CN=revoked`);
+  }
+
+  private issue(file: string, commonName: string, subjects: string[], usage: string, days = DAYS): KeyPair {
     const at = (extension: string) => path.join(this.directory, `${file}.${extension}`);
     const pair = { certificate: at('pem'), key: at('key') };
     const names = subjects.length > 0 ? `subjectAltName=${subjects.join(',')}\n` : '';
@@ -97,7 +133,7 @@ export class CertificateAuthority {
     openssl('req', ...EC_KEY, '-subj', `/CN=${commonName}`, '-keyout', pair.key, '-out', at('request'));
     const signer = ['-CA', this.certificate, '-CAkey', this.key, '-CAcreateserial'];
     const output = ['-extfile', at('extensions'), '-out', pair.certificate];
-    openssl('x509', '-req', '-in', at('request'), ...signer, ...DAYS, ...output);
+    openssl('x509', '-req', '-in', at('request'), ...signer, '-days', String(days), ...output);
     return pair;
   }
 }
@@ -108,6 +144,12 @@ function writeKeystore(server: KeyPair, authority: CertificateAuthority): string
   const parts = [server.key, server.certificate, authority.certificate];
   writeFileSync(keystore, parts.map((file) => readFileSync(file, 'utf8')).join(''));
   return keystore;
+}
+
+/** Some days from now, as OpenSSL's own files have it. */
+function timestamp(days: number): string {
+  const time = new Date(Date.now() + days * 86_400_000).toISOString();
+  return time.slice(2).replace(/[-:T]|\.\d+/g, '');
 }
 
 function openssl(...args: string[]): void {

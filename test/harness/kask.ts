@@ -26,12 +26,15 @@ export class KaskProcess {
   stderr = '';
   /** Origin of the running service, such as `http://127.0.0.1:41234`. */
   origin = '';
+  /** Origin of the management port, if it has one. */
+  management = '';
   readonly exited: Promise<number | null>;
 
   private constructor(
     private readonly child: ChildProcess,
     directory: string,
     private readonly baseUri: string,
+    readonly configFile: string,
   ) {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
@@ -64,7 +67,7 @@ export class KaskProcess {
       cwd: options.cwd ?? directory,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new KaskProcess(child, directory, all.base_uri);
+    return new KaskProcess(child, directory, all.base_uri, file);
   }
 
   /** Starts the service and resolves once it listens. */
@@ -77,6 +80,7 @@ export class KaskProcess {
         throw error;
       });
     kask.origin = listening.origin as string;
+    kask.management = (listening.management ?? '') as string;
     return kask;
   }
 

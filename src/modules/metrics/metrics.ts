@@ -58,6 +58,20 @@ export class Metrics {
     });
   }
 
+  /** Registers a gauge with one label, whose values are asked for at each scrape. */
+  gauges(name: string, help: string, label: string, read: () => Iterable<[string, number]>): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [value, number] of read()) this.set({ [label]: value }, number);
+      },
+    });
+  }
+
   counter<Label extends string = never>(
     name: string,
     help: string,

@@ -1,3 +1,5 @@
+import type { Settings } from '../../config/settings.js';
+
 /** Paths beside the sessions; where `base_uri` is `/`, these are no keys. */
 const OTHER_ENDPOINTS = new Set(['/healthz', '/healthz/live', '/healthz/ready', '/metrics', '/openapi']);
 
@@ -6,11 +8,25 @@ const OTHER_ENDPOINTS = new Set(['/healthz', '/healthz/live', '/healthz/ready', 
  * `%2F` before it matches, and refuse `%zz` before anybody could count it.
  */
 export class BaseUri {
-  constructor(private readonly prefix: string) {}
+  private readonly route: string;
+
+  /** @param instance whether problems show the path of a request, a session key, or the route alone */
+  constructor(
+    private readonly prefix: string,
+    private readonly instance: Settings['problem_instance'] = 'route',
+  ) {
+    this.route = `${prefix}:key`;
+  }
 
   covers(target: string): boolean {
     const path = pathOf(target);
     return path.startsWith(this.prefix) && !(this.prefix === '/' && isOtherEndpoint(path));
+  }
+
+  /** What a problem document says of where it happened; where `base_uri` is mistaken, any path may hold a key. */
+  instanceOf(target: string): string {
+    if (this.instance === 'path' || isOtherEndpoint(target)) return withoutQuery(pathOf(target));
+    return this.covers(target) ? this.route : '/';
   }
 
   /** What follows `base_uri` in a target that it covers, query string and all. */

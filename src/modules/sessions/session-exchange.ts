@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HEADERS, requestIdOf } from '../../http/headers.js';
 import { type Problem, PROBLEM_CONTENT_TYPE } from '../../problems/problem.js';
-import { pathOf, withoutQuery } from './base-uri.js';
 
 /** Up to this size, in bytes, an answer leaves as one text with its head; beyond, copying costs more than a second piece. */
 const ONE_PIECE_BYTES = 16 * 1024;
@@ -52,8 +51,9 @@ export class SessionExchange {
     this.response.writeHead(status, status === 204 ? ALWAYS : EMPTY_HEADERS).end();
   }
 
-  answerProblem(problem: Problem): void {
-    const document = Buffer.from(problem.document(withoutQuery(pathOf(this.target))));
+  /** @param instance what the problem document names as its place (RFC 9457 section 3.1.5) */
+  answerProblem(problem: Problem, instance: string): void {
+    const document = Buffer.from(problem.document(instance));
     const ownHeaders = Object.entries(problem.headers).flat();
     this.response.writeHead(problem.status, [...PROBLEM_HEADERS, String(document.length), ...ownHeaders]);
     this.end(document);

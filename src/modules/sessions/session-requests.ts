@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import { PinoLogger } from 'nestjs-pino';
+import type { Permission } from '../../config/settings.js';
 import { HttpConnections } from '../../http/http-connections.js';
 import { keepToProtocol } from '../../http/protocol.js';
 import { Problem } from '../../problems/problem.js';
 import { toProblem, whatFailed } from '../../problems/to-problem.js';
+import { AccessGuard, Requires } from '../access/access.guard.js';
 import { Readiness } from '../health/readiness.js';
 import { Metrics } from '../metrics/metrics.js';
 import { BaseUri } from './base-uri.js';
@@ -16,7 +19,11 @@ import { SessionsController } from './sessions.controller.js';
 /** The status of a request whose client left before it had the whole answer: no one of HTTP's, but known from proxies. */
 const CLIENT_LEFT = 499;
 
-type Handler = (exchange: SessionExchange) => Promise<void>;
+/** What is done for a method, and what its caller must be permitted for it. */
+interface Handler {
+  permission: Permission;
+  handle(exchange: SessionExchange): Promise<void>;
+}
 
 /**
  * The hot route: requests for sessions, from Node's server straight to the controller. Each is admitted or refused
@@ -28,23 +35,27 @@ export class SessionRequests {
 
   constructor(
     controller: SessionsController,
+    private readonly guard: AccessGuard,
     private readonly baseUri: BaseUri,
     private readonly values: ValueReader,
     private readonly connections: HttpConnections,
     private readonly readiness: Readiness,
     private readonly metrics: Metrics,
     private readonly logger: PinoLogger,
+    reflector: Reflector,
   ) {
-    const read: Handler = (exchange) => controller.read(exchange);
-    // MediaWiki's client writes with PUT unless told otherwise.
-    const write: Handler = (exchange) => controller.write(exchange);
-    const remove: Handler = (exchange) => controller.delete(exchange);
+    const handler = (name: 'read' | 'write' | 'delete'): Handler => ({
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- only its decorator is read
+      permission: reflector.get(Requires, controller[name]),
+      handle: (exchange) => controller[name](exchange),
+    });
     this.handlers = new Map([
-      ['GET', read],
-      ['HEAD', read],
-      ['POST', write],
-      ['PUT', write],
-      ['DELETE', remove],
+      ['GET', handler('read')],
+      ['HEAD', handler('read')],
+      ['POST', handler('write')],
+      // MediaWiki's client writes with PUT unless told otherwise.
+      ['PUT', handler('write')],
+      ['DELETE', handler('delete')],
     ]);
   }
 
@@ -59,21 +70,24 @@ export class SessionRequests {
     // Who keeps connections learns from his next answer to open the one after elsewhere.
     if (this.readiness.isLeaving) exchange.response.shouldKeepAlive = false;
     try {
-      await this.admit(exchange)(exchange);
+      await this.admit(exchange).handle(exchange);
     } catch (error) {
       // Half an answer cannot be taken back: the client must not take it for a whole one.
       if (exchange.response.headersSent) return void exchange.response.destroy();
       const problem = toProblem(error);
       exchange.failure = whatFailed(error, problem);
-      exchange.answerProblem(problem);
+      if (isRefusal(problem.status)) this.values.decline(exchange);
+      exchange.answerProblem(problem, this.baseUri.instanceOf(exchange.target));
     }
   }
 
   private admit(exchange: SessionExchange): Handler {
     keepToProtocol(exchange.request);
+    const caller = this.guard.identify(exchange.request);
     const handler = this.handlers.get(exchange.method);
     if (!handler) throw this.notAllowed(exchange.method);
     exchange.key = parseSessionKey(this.baseUri.rest(exchange.target));
+    this.guard.admit(caller, handler.permission, exchange.key);
     return handler;
   }
 
@@ -110,5 +124,10 @@ export class SessionRequests {
 function levelOf({ key }: SessionExchange, status: number): 'debug' | 'warn' | 'error' {
   if (status >= 500) return 'error';
   const isMiss = status === 404 && key !== '';
-  return status < 400 || isMiss ? 'debug' : 'warn';
+  // AccessGuard tells of those once a connection.
+  return status < 400 || isMiss || isRefusal(status) ? 'debug' : 'warn';
+}
+
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403;
 }

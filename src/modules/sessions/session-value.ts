@@ -70,6 +70,14 @@ export class ValueReader {
       await this.read(exchange);
   }
 
+  /** The body of who may not speak is not waited for, unless it is small: nothing was read of it yet. */
+  decline(exchange: SessionExchange): void {
+    const { request } = exchange;
+    const isSmall =
+      request.headers['transfer-encoding'] === undefined && declaredBytes(request) <= SMALL_BYTES;
+    if (!isSmall) closeLingering(exchange);
+  }
+
   /** Once the answer is sent, the value is not held any more. */
   release(exchange: SessionExchange): void {
     this.largeBytes -= exchange.largeBytes;

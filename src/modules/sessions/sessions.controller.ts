@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
 import { Problem } from '../../problems/problem.js';
 import { SessionStore } from '../storage/session-store.js';
+import { Requires } from '../access/access.guard.js';
 import type { SessionExchange } from './session-exchange.js';
 import { ValueReader } from './session-value.js';
 
@@ -21,12 +22,14 @@ export class SessionsController {
     this.ttlSeconds = settings.default_ttl;
   }
 
+  @Requires('read')
   async read(exchange: SessionExchange): Promise<void> {
     const value = await this.store.get(exchange.key);
     if (value === undefined) throw NOT_FOUND;
     exchange.answerValue(value);
   }
 
+  @Requires('write')
   async write(exchange: SessionExchange): Promise<void> {
     const value = await this.values.read(exchange);
     if (value.length === 0) throw EMPTY_BODY;
@@ -34,6 +37,7 @@ export class SessionsController {
     exchange.answerEmpty(201);
   }
 
+  @Requires('delete')
   async delete(exchange: SessionExchange): Promise<void> {
     await this.values.skip(exchange);
     await this.store.delete(exchange.key);

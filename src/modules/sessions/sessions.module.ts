@@ -9,7 +9,11 @@ import { SessionsController } from './sessions.controller.js';
 @Module({
   imports: [HealthModule],
   providers: [
-    { provide: BaseUri, inject: [Settings], useFactory: ({ base_uri }: Settings) => new BaseUri(base_uri) },
+    {
+      provide: BaseUri,
+      inject: [Settings],
+      useFactory: ({ base_uri, problem_instance }: Settings) => new BaseUri(base_uri, problem_instance),
+    },
     {
       provide: ValueReader,
       inject: [Settings],
@@ -18,5 +22,6 @@ import { SessionsController } from './sessions.controller.js';
     SessionsController,
     SessionRequests,
   ],
+  exports: [BaseUri],
 })
 export class SessionsModule {}

@@ -1,0 +1,106 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { isLoopback } from '../../config/host-name.js';
+import { ANYTHING, type Clients, type Rights } from './clients.js';
+import { namesForwarded } from './forwarded-client-cert.js';
+import { identitiesOf, namesIn, type SubjectNames } from './subject-names.js';
+
+/** Who speaks, as decided once. */
+export interface Caller {
+  /** Empty if there is no certificate, or none that tells. */
+  identity: string;
+  rights: Rights | undefined;
+  /** Whether a line was logged about a refusal. */
+  isLogged: boolean;
+}
+
+/** Of one connection of a proxy, the callers that are remembered at most. */
+const MOST_CALLERS = 256;
+
+/** Whoever is at the other end of a connection: a client, or a proxy that speaks for clients. */
+class Peer {
+  private readonly behind = new Map<string, Caller>();
+
+  constructor(
+    readonly caller: Caller,
+    readonly isProxy: boolean,
+  ) {}
+
+  /** Whom a header of a proxy names: what it costs to find out is paid once, as proxies repeat themselves. */
+  speaksFor(header: string, decide: (header: string) => Caller): Caller {
+    const known = this.behind.get(header);
+    if (known) return known;
+    if (this.behind.size >= MOST_CALLERS) this.behind.clear();
+    const caller = decide(header);
+    this.behind.set(header, caller);
+    return caller;
+  }
+}
+
+/** Tells who sends a request. */
+export abstract class Callers {
+  abstract of(request: IncomingMessage): Caller;
+  /** From now on everybody is judged by these, also on connections that are open. */
+  abstract takeUp(clients: Clients): void;
+}
+
+/** `authentication: none`: whoever gets here may do everything. */
+export class AnyCallers extends Callers {
+  private readonly anyone: Caller = { identity: 'anyone', rights: ANYTHING, isLogged: false };
+
+  of(): Caller {
+    return this.anyone;
+  }
+
+  takeUp(): void {}
+}
+
+/** `authentication: required`; asked again and again on one connection, it answers from memory. */
+export class IdentifiedCallers extends Callers {
+  private peers = new WeakMap<Socket, Peer>();
+
+  /** @param onSocket whether what is listened to is a Unix socket, whose peers have no address */
+  constructor(
+    private clients: Clients,
+    private readonly onSocket: boolean,
+  ) {
+    super();
+  }
+
+  of({ socket, headers }: IncomingMessage): Caller {
+    const peer = this.peers.get(socket) ?? this.meet(socket);
+    const header = peer.isProxy ? headers['x-forwarded-client-cert'] : undefined;
+    // Of a header that comes several times Node makes one text.
+    if (typeof header !== 'string') return peer.caller;
+    return peer.speaksFor(header, (text) => this.callerWith(namesForwarded(text)));
+  }
+
+  takeUp(clients: Clients): void {
+    this.clients = clients;
+    this.peers = new WeakMap();
+  }
+
+  private meet(socket: Socket): Peer {
+    const caller = this.callerWith(namesVerified(socket));
+    // A peer that is gone has no address either: its absence alone proves nothing.
+    const isNear = this.onSocket || isLoopback(socket.remoteAddress ?? '');
+    const peer = new Peer(caller, isNear || this.clients.isProxy(caller.identity));
+    this.peers.set(socket, peer);
+    return peer;
+  }
+
+  private callerWith(names: SubjectNames | undefined): Caller {
+    const identities = names ? identitiesOf(names) : [];
+    const known = identities.find((each) => this.clients.find(each) ?? this.clients.isProxy(each));
+    const identity = known ?? identities[0] ?? '';
+    return { identity, rights: this.clients.find(identity), isLogged: false };
+  }
+}
+
+/** `authorized` is set by Node alone, once the chain of the certificate was verified against `tls.client_ca`. */
+function namesVerified(socket: Socket): SubjectNames | undefined {
+  if (!('authorized' in socket) || socket.authorized !== true) return undefined;
+  const certificate = (socket as TLSSocket).getPeerX509Certificate();
+  return certificate && namesIn(certificate);
+}
