@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
 import type { SettingsSource } from './config/settings-source.js';
+import { ConnectionLimits, descriptorsForConnections } from './http/connection-limits.js';
 import { HttpConnections } from './http/http-connections.js';
 import { HEADERS } from './http/headers.js';
 import { ManagementPort } from './http/management-port.js';
@@ -22,6 +23,9 @@ import { SessionRequests } from './modules/sessions/session-requests.js';
 import { sendProblem } from './problems/problem.filter.js';
 import { toProblem } from './problems/to-problem.js';
 
+/** Of the management port: scrapers and probes are few. */
+const MANAGEMENT_CONNECTIONS = 128;
+
 /**
  * The whole service, ready to listen. One server of Node's has two ways in: requests for sessions go straight to their
  * module, and all others through Fastify and Nest's router.
@@ -35,7 +39,7 @@ export async function createApplication(
   const server = createServer(tls);
   const management = new ManagementPort(settings.management && createServer(undefined));
   const connections = new HttpConnections();
-  connections.follow(server);
+  connections.follow(server, limitsOf(settings, logger));
   let toNest!: RequestListener;
   const options: FastifyServerOptions = {
     serverFactory: (handler) => {
@@ -44,7 +48,7 @@ export async function createApplication(
     },
     frameworkErrors: (error, { originalUrl }, reply) =>
       sendProblem(toProblem(error), app.get(BaseUri).instanceOf(originalUrl), reply.headers(HEADERS)),
-    clientErrorHandler: answerUnparsable(logger, HEADERS),
+    clientErrorHandler: answerUnparsable(connections, logger, HEADERS),
     // Fastify would load its compilers of JSON schemas, a tenth of the time that a start takes.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     // While shutting down, requests on open connections are served; see serve.ts.
@@ -60,6 +64,7 @@ export async function createApplication(
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
   hookOtherRequests(app.getHttpAdapter().getInstance(), app.get(Readiness), management, logger);
   tls?.follow(server, connections, app.get(Metrics), logger);
+  app.get(Metrics).exposeConnections(connections);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -67,13 +72,20 @@ export async function createApplication(
     else connections.of(request).begin(response, () => toNest(request, response));
   });
   if (management.server) {
-    connections.follow(management.server);
-    management.server.on('clientError', answerUnparsable(logger, HEADERS));
+    connections.follow(management.server, new ConnectionLimits(MANAGEMENT_CONNECTIONS));
+    management.server.on('clientError', answerUnparsable(connections, logger, HEADERS));
     management.server.on('request', (request: IncomingMessage, response: ServerResponse) =>
       connections.of(request).begin(response, () => toNest(request, response)),
     );
   }
   return app;
+}
+
+function limitsOf({ limits }: Settings, logger: Logger): ConnectionLimits {
+  const possible = descriptorsForConnections();
+  if (possible < limits.connections)
+    logger.warn({ limit: possible }, 'fewer file descriptors than limits.connections asks for (ulimit -n)');
+  return new ConnectionLimits(Math.min(limits.connections, possible), limits.connections_per_peer);
 }
 
 function noSchemas(): never {

@@ -16,7 +16,7 @@ const CLOSE_IDLE_EVERY_MS = 50;
 
 /** A connection that clients keep is closed when it had no request for so long, in ms; beyond what proxies keep theirs. */
 const KEEP_IDLE_MS = 72_000;
-const LOOK_FOR_IDLE_EVERY_MS = 5_000;
+const LOOK_AT_CONNECTIONS_EVERY_MS = 5_000;
 
 /**
  * Connections that wait to be taken, at most; the kernel has a limit of its own, mostly 4,096. Clients of PHP open one for
@@ -36,10 +36,10 @@ export async function listen(
   logger: Logger,
 ): Promise<Listening> {
   const connections = app.get(HttpConnections);
-  setInterval(
-    () => connections.closeIdleSince(performance.now() - KEEP_IDLE_MS),
-    LOOK_FOR_IDLE_EVERY_MS,
-  ).unref();
+  setInterval(() => {
+    connections.closeIdleSince(performance.now() - KEEP_IDLE_MS);
+    connections.closeSlowReaders();
+  }, LOOK_AT_CONNECTIONS_EVERY_MS).unref();
   const management = await listenForManagement(app.get(ManagementPort), settings);
   await listenForSessions(app, settings);
   const { base_uri, storage } = settings;

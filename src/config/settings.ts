@@ -77,6 +77,14 @@ export class ManagementSettings {
   listen_port!: number;
 }
 
+export class LimitsSettings {
+  @WholeNumber({ min: 1, max: 1000000 })
+  connections = 4000;
+
+  @WholeNumber({ min: 0, max: 1000000 })
+  connections_per_peer = 0;
+}
+
 export class EmbeddedSettings {
   @Text({ allowed: 'path of a directory' })
   path = './data';
@@ -204,6 +212,9 @@ export class Settings {
 
   @WholeNumber(milliseconds(100))
   request_timeout_ms = 2500;
+
+  @Section(LimitsSettings)
+  limits = new LimitsSettings();
 
   @WholeNumber(milliseconds(0))
   shutdown_delay_ms = 5000;

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { LogBudget } from '../log-budget.js';
 import type { Readiness } from '../modules/health/readiness.js';
 import { isOtherEndpoint } from '../modules/sessions/base-uri.js';
 import { Problem } from '../problems/problem.js';
@@ -17,17 +18,18 @@ export function hookOtherRequests(
   management: ManagementPort,
   logger: Logger,
 ): void {
+  const lines = new LogBudget(logger);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(HEADERS);
     // Who keeps connections learns from his next answer to open the one after elsewhere.
     if (readiness.isLeaving) reply.header('connection', 'close');
-    keepToProtocol(request.raw);
+    keepToProtocol(request.raw, reply.raw);
     if (management.misses(request.raw)) throw NOTHING_HERE;
     if (request.is404) throw noRoute(request);
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    if (reply.statusCode === 404) logMiss(logger, request, reply);
+    if (reply.statusCode === 404) logMiss(lines, request, reply);
     done();
   });
 }
@@ -39,8 +41,8 @@ function noRoute({ originalUrl, method }: FastifyRequest): Problem {
 }
 
 /** Never the path: where base_uri is mistaken, it may hold a session key. */
-function logMiss(logger: Logger, { method, headers }: FastifyRequest, reply: FastifyReply): void {
-  logger.warn({
+function logMiss(lines: LogBudget, { method, headers }: FastifyRequest, reply: FastifyReply): void {
+  lines.write('warn', {
     msg: 'request outside base_uri',
     request_id: requestIdOf(headers),
     method,

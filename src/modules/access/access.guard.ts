@@ -6,6 +6,7 @@ import { PinoLogger } from 'nestjs-pino';
 import type { Counter } from 'prom-client';
 import type { Permission } from '../../config/settings.js';
 import { ManagementPort } from '../../http/management-port.js';
+import { LogBudget } from '../../log-budget.js';
 import { Problem } from '../../problems/problem.js';
 import { Metrics } from '../metrics/metrics.js';
 import { type Caller, Callers } from './callers.js';
@@ -21,14 +22,16 @@ const FORBIDDEN = new Problem('forbidden');
 @Injectable()
 export class AccessGuard implements CanActivate {
   private readonly refused: Counter<'problem'>;
+  private readonly lines: LogBudget;
 
   constructor(
     private readonly callers: Callers,
     private readonly reflector: Reflector,
     private readonly management: ManagementPort,
-    private readonly logger: PinoLogger,
+    logger: PinoLogger,
     metrics: Metrics,
   ) {
+    this.lines = new LogBudget(logger.logger);
     const help = 'Requests of clients that nobody could identify, or that may not do what they asked for';
     this.refused = metrics.counter('kask_access_refused_total', help, ['problem']);
     for (const { problem } of [NOT_AUTHORIZED, FORBIDDEN]) this.refused.inc({ problem }, 0);
@@ -61,7 +64,7 @@ export class AccessGuard implements CanActivate {
     if (!caller.isLogged) {
       caller.isLogged = true;
       const { status } = problem;
-      this.logger.warn({ msg: 'client refused', identity: caller.identity || 'none', status });
+      this.lines.write('warn', { msg: 'client refused', identity: caller.identity || 'none', status });
     }
     return problem;
   }

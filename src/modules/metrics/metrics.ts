@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { buildInfo } from '../../build-info.js';
+import { CLOSED_FOR } from '../../http/connection-counts.js';
+import type { HttpConnections } from '../../http/http-connections.js';
 import type { StorageErrorKind } from '../storage/storage-error.js';
 import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 
@@ -78,6 +80,20 @@ export class Metrics {
     labelNames: Label[] = [],
   ): Counter<Label> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  exposeConnections(connections: HttpConnections): void {
+    this.gauge(
+      'kask_http_connections',
+      'Open connections of clients, handshakes included',
+      () => connections.count,
+    );
+    this.countsOf(
+      'kask_http_connections_closed_total',
+      'Connections that we closed or did not take, by why',
+      ['reason'],
+      () => CLOSED_FOR.map((reason) => ({ labels: { reason }, count: connections.counts.of(reason) })),
+    );
   }
 
   private countResult(operation: StorageOperation, result: StorageResult): void {

@@ -18,8 +18,6 @@ export class SessionExchange {
   failure: string | undefined;
   /** Whether the connection broke before the body was whole: what is answered then, nobody gets. */
   hasClientLeft = false;
-  /** What the request's value counts for among the large ones; until its answer is sent. */
-  largeBytes = 0;
   /** Of `performance.now()`, in ms. */
   readonly startedAt = performance.now();
 
@@ -39,6 +37,11 @@ export class SessionExchange {
 
   get requestId(): string | undefined {
     return requestIdOf(this.request.headers);
+  }
+
+  /** For the rest of the body, or to take the answer. */
+  get waitsForClient(): boolean {
+    return !this.request.complete || this.response.writableEnded;
   }
 
   answerValue(value: Buffer): void {

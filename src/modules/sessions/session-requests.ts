@@ -5,6 +5,7 @@ import { PinoLogger } from 'nestjs-pino';
 import type { Permission } from '../../config/settings.js';
 import { HttpConnections } from '../../http/http-connections.js';
 import { keepToProtocol } from '../../http/protocol.js';
+import { LogBudget } from '../../log-budget.js';
 import { Problem } from '../../problems/problem.js';
 import { toProblem, whatFailed } from '../../problems/to-problem.js';
 import { AccessGuard, Requires } from '../access/access.guard.js';
@@ -15,6 +16,7 @@ import { SessionExchange } from './session-exchange.js';
 import { parseSessionKey } from './session-key.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
+import { ValuesUnderway } from './values-underway.js';
 
 /** The status of a request whose client left before it had the whole answer: no one of HTTP's, but known from proxies. */
 const CLIENT_LEFT = 499;
@@ -32,18 +34,22 @@ interface Handler {
 @Injectable()
 export class SessionRequests {
   private readonly handlers: ReadonlyMap<string, Handler>;
+  private readonly lines: Record<'warn' | 'error', LogBudget>;
 
   constructor(
     controller: SessionsController,
     private readonly guard: AccessGuard,
     private readonly baseUri: BaseUri,
     private readonly values: ValueReader,
+    private readonly answers: ValuesUnderway,
     private readonly connections: HttpConnections,
     private readonly readiness: Readiness,
     private readonly metrics: Metrics,
     private readonly logger: PinoLogger,
     reflector: Reflector,
   ) {
+    // Faults of clients leave room for our own.
+    this.lines = { warn: new LogBudget(logger.logger), error: new LogBudget(logger.logger) };
     const handler = (name: 'read' | 'write' | 'delete'): Handler => ({
       // eslint-disable-next-line @typescript-eslint/unbound-method -- only its decorator is read
       permission: reflector.get(Requires, controller[name]),
@@ -82,7 +88,7 @@ export class SessionRequests {
   }
 
   private admit(exchange: SessionExchange): Handler {
-    keepToProtocol(exchange.request);
+    keepToProtocol(exchange.request, exchange.response);
     const caller = this.guard.identify(exchange.request);
     const handler = this.handlers.get(exchange.method);
     if (!handler) throw this.notAllowed(exchange.method);
@@ -105,10 +111,12 @@ export class SessionRequests {
     const hasLeft = exchange.hasClientLeft || !exchange.response.writableFinished;
     const status = hasLeft ? CLIENT_LEFT : exchange.response.statusCode;
     this.values.release(exchange);
+    this.answers.release(exchange);
     this.metrics.httpInFlight--;
     this.metrics.countRequest(exchange.method, status, milliseconds / 1000);
     const level = levelOf(exchange, status);
     if (!this.logger.logger.isLevelEnabled(level)) return;
+    if (level !== 'debug' && !this.lines[level].hasRoom()) return;
     this.logger.logger[level]({
       msg: 'session request',
       request_id: exchange.requestId,

@@ -1,20 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
+import type { HttpConnections } from '../../http/http-connections.js';
 import { Problem } from '../../problems/problem.js';
 import type { SessionExchange } from './session-exchange.js';
+import { SMALL_BYTES, TOO_MANY_VALUES, ValuesUnderway } from './values-underway.js';
 
 /**
  * How long a client that sends too much may go on after its answer, in ms. Closing at once would reset the connection
  * while it still writes, and it might never see the answer; reading on without end would be its to decide.
  */
 const LINGER_MS = 5_000;
-
-/** Values up to this size, in bytes, are always read: ordinary sessions don't wait for a few huge ones. */
-const SMALL_BYTES = 64 * 1024;
-/** What larger values that are on their way or being stored may take together, in bytes: else a few clients could take all. */
-const LARGE_VALUES_AT_LEAST = 32 * 1024 * 1024;
-const LARGE_VALUES_SHARE = 4;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -23,11 +19,15 @@ const readers = new WeakMap<Socket, (problem: Problem) => void>();
 
 /** Reads request bodies as bytes, each up to a limit, and together up to another. */
 export class ValueReader {
-  private readonly largeBytesLimit: number;
-  private largeBytes = 0;
+  private readonly arriving: ValuesUnderway;
 
-  constructor(private readonly maxBytes: number) {
-    this.largeBytesLimit = Math.max(LARGE_VALUES_AT_LEAST, LARGE_VALUES_SHARE * maxBytes);
+  constructor(
+    private readonly maxBytes: number,
+    connections: HttpConnections,
+  ) {
+    this.arriving = new ValuesUnderway(maxBytes, ({ request }) =>
+      connections.of(request).close('slow_request'),
+    );
   }
 
   /** The whole body, or rejects with the Problem that it has; until then nothing of it is stored anywhere. */
@@ -46,10 +46,13 @@ export class ValueReader {
       };
       request.on('data', (chunk: Buffer) => {
         if (value.size + chunk.length > this.maxBytes) stop(this.tooLarge(exchange));
-        else if (this.hold(exchange, value.size + chunk.length)) value.add(chunk);
-        else stop(tooMany(exchange));
+        else if (this.arriving.hold(exchange, value.size + chunk.length)) value.add(chunk);
+        else stop(this.tooMany(exchange));
       });
-      request.on('end', () => resolve(value.bytes()));
+      request.on('end', () => {
+        this.arriving.arrived(exchange);
+        resolve(value.bytes());
+      });
       // A connection that is cut before the end of the body: nothing may be stored.
       request.on('error', () => {
         exchange.hasClientLeft = true;
@@ -80,23 +83,17 @@ export class ValueReader {
 
   /** Once the answer is sent, the value is not held any more. */
   release(exchange: SessionExchange): void {
-    this.largeBytes -= exchange.largeBytes;
-    exchange.largeBytes = 0;
-  }
-
-  /** Counts what a large value has come to; false if there is no room for it now. */
-  private hold(exchange: SessionExchange, size: number): boolean {
-    if (size <= SMALL_BYTES) return true;
-    const more = size - exchange.largeBytes;
-    if (this.largeBytes + more > this.largeBytesLimit) return false;
-    this.largeBytes += more;
-    exchange.largeBytes = size;
-    return true;
+    this.arriving.release(exchange);
   }
 
   private tooLarge(exchange: SessionExchange): Problem {
     closeLingering(exchange);
     return new Problem('too_large', `The value is larger than ${this.maxBytes} bytes`);
+  }
+
+  private tooMany(exchange: SessionExchange): Problem {
+    closeLingering(exchange);
+    return TOO_MANY_VALUES;
   }
 }
 
@@ -150,11 +147,6 @@ function declaredBytes({ headers }: IncomingMessage): number {
 /** Who asks before he sends (RFC 9110 section 10.1.1); who speaks HTTP/1.0 would take the 100 for his answer. */
 function asksToContinue({ httpVersion, headers }: IncomingMessage): boolean {
   return headers.expect?.toLowerCase() === '100-continue' && httpVersion !== '1.0';
-}
-
-function tooMany(exchange: SessionExchange): Problem {
-  closeLingering(exchange);
-  return new Problem('unavailable', 'Too many large values are on their way', { 'retry-after': '1' });
 }
 
 /**

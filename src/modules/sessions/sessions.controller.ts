@@ -5,6 +5,7 @@ import { SessionStore } from '../storage/session-store.js';
 import { Requires } from '../access/access.guard.js';
 import type { SessionExchange } from './session-exchange.js';
 import { ValueReader } from './session-value.js';
+import { TOO_MANY_VALUES, ValuesUnderway } from './values-underway.js';
 
 const NOT_FOUND = new Problem('not_found');
 const EMPTY_BODY = new Problem('bad_request', 'The request body is empty');
@@ -17,6 +18,7 @@ export class SessionsController {
   constructor(
     private readonly store: SessionStore,
     private readonly values: ValueReader,
+    private readonly answers: ValuesUnderway,
     settings: Settings,
   ) {
     this.ttlSeconds = settings.default_ttl;
@@ -26,6 +28,7 @@ export class SessionsController {
   async read(exchange: SessionExchange): Promise<void> {
     const value = await this.store.get(exchange.key);
     if (value === undefined) throw NOT_FOUND;
+    if (!this.answers.hold(exchange, value.length)) throw TOO_MANY_VALUES;
     exchange.answerValue(value);
   }
 

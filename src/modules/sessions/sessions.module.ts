@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
+import { HttpConnections } from '../../http/http-connections.js';
 import { HealthModule } from '../health/health.module.js';
 import { BaseUri } from './base-uri.js';
 import { SessionRequests } from './session-requests.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
+import { ValuesUnderway } from './values-underway.js';
 
 @Module({
   imports: [HealthModule],
@@ -16,8 +18,15 @@ import { SessionsController } from './sessions.controller.js';
     },
     {
       provide: ValueReader,
-      inject: [Settings],
-      useFactory: ({ max_value_bytes }: Settings) => new ValueReader(max_value_bytes),
+      inject: [Settings, HttpConnections],
+      useFactory: ({ max_value_bytes }: Settings, connections: HttpConnections) =>
+        new ValueReader(max_value_bytes, connections),
+    },
+    {
+      provide: ValuesUnderway,
+      inject: [Settings, HttpConnections],
+      useFactory: ({ max_value_bytes }: Settings, connections: HttpConnections) =>
+        new ValuesUnderway(max_value_bytes, ({ request }) => connections.of(request).close('slow_reader')),
     },
     SessionsController,
     SessionRequests,
