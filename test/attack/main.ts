@@ -20,7 +20,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    requests: { type: 'string', default: '100000' },
+    requests: { type: 'string', default: '120000' },
     from: { type: 'string', default: '0' },
   },
 });
