@@ -12,6 +12,7 @@ it.each<[string[], ReturnType<typeof parseCommandLine>]>([
   [['--check-config'], { action: 'check-config', config: DEFAULT }],
   [['-check-config', '--config', 'a.yaml'], { action: 'check-config', config: 'a.yaml' }],
   [['--version'], { action: 'version', config: DEFAULT }],
+  [['--hash-key', '--config', 'a.yaml'], { action: 'hash-key', config: 'a.yaml' }],
   [['-version'], { action: 'version', config: DEFAULT }],
   [['--version', '--check-config'], { action: 'version', config: DEFAULT }],
   [['--version', '-h'], { action: 'help', config: DEFAULT }],
@@ -36,7 +37,7 @@ it.each([
 });
 
 it('is told in the usage, in lines that a terminal holds', () => {
-  for (const option of ['--config FILE', '--check-config', '--version', '--help', DEFAULT])
+  for (const option of ['--config FILE', '--check-config', '--hash-key', '--version', '--help', DEFAULT])
     expect(USAGE).toContain(option);
   expect(Math.max(...USAGE.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
 });

@@ -2,7 +2,7 @@ import { parseArgs, types } from 'node:util';
 import { likelySpelling } from './config/likely-spelling.js';
 
 export interface CommandLine {
-  action: 'serve' | 'check-config' | 'version' | 'help';
+  action: 'serve' | 'check-config' | 'hash-key' | 'version' | 'help';
   config: string;
 }
 
@@ -10,10 +10,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const USAGE = `Usage: kask [--config FILE] [--check-config | --version | --help]
+export const USAGE = `Usage: kask [--config FILE] [--check-config | --hash-key | --version | --help]
 
   --config FILE   read the settings from FILE (default /etc/kask/config.yaml)
   --check-config  say what is wrong with the settings, or print them, and exit
+  --hash-key      print what the log calls the session key on standard input
   --version       print the version and exit
   --help, -h      print this and exit
 `;
@@ -21,6 +22,7 @@ export const USAGE = `Usage: kask [--config FILE] [--check-config | --version | 
 const options = {
   config: { type: 'string', default: '/etc/kask/config.yaml' },
   'check-config': { type: 'boolean' },
+  'hash-key': { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -29,7 +31,7 @@ const options = {
 export function parseCommandLine(argv: string[]): CommandLine {
   const { config, ...actions } = parse(argv);
   if (config === '') throw new UsageError("Option '--config' needs the path of a file; see --help");
-  const action = (['help', 'version', 'check-config'] as const).find((name) => actions[name]);
+  const action = (['help', 'version', 'check-config', 'hash-key'] as const).find((name) => actions[name]);
   return { action: action ?? 'serve', config };
 }
 

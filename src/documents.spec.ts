@@ -4,6 +4,7 @@ import path from 'node:path';
 const root = path.resolve(__dirname, '..');
 const documents = [
   'README.md',
+  'SECURITY.md',
   'CONTRIBUTING.md',
   ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))

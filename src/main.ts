@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 // The flag keeps small what V8 takes for new objects; docs/operations.md has the figures, and how to override it.
 import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { buildInfo } from './build-info.js';
 import { parseCommandLine, USAGE, UsageError } from './command-line.js';
@@ -8,6 +9,7 @@ import { describeSettings, InvalidSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { SettingsSource } from './config/settings-source.js';
 import { createLogger } from './logging.js';
+import { hashKey } from './modules/sessions/log-key.js';
 import { placeOf } from './problems/place-of.js';
 import type { Listening } from './serve.js';
 import { StopSignals } from './stop-signals.js';
@@ -16,6 +18,9 @@ import { StopSignals } from './stop-signals.js';
 const EX_USAGE = 64;
 const EX_SOFTWARE = 70;
 const EX_CONFIG = 78;
+
+/** Not an argument: those every user of a machine can read. */
+const STANDARD_INPUT = 0;
 
 try {
   process.exitCode = await run(process.argv.slice(2));
@@ -34,6 +39,7 @@ async function run(argv: string[]): Promise<number> {
   const { settings, warnings } = source.load();
   if (action === 'check-config')
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
+  if (action === 'hash-key') return print(hashKey(settings, readFileSync(STANDARD_INPUT)));
   const logger = createLogger(settings);
   for (const warning of warnings) logger.warn(warning);
   process.on('uncaughtException', (error) => {

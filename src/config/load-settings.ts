@@ -3,6 +3,7 @@ import { checkAuthentication } from './authentication.js';
 import { readConfigFile } from './config-file.js';
 import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
+import { checkKeyFiles } from './key-files.js';
 import { Validator } from './rules.js';
 import { settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
@@ -35,6 +36,7 @@ export function loadSettings(
   const settings = fill(new Settings(), '', written, findings.faults);
   checkTlsFiles(settings, written, findings);
   checkAuthentication(settings, findings);
+  checkKeyFiles(settings, written, findings);
   checkEmbeddedDirectory(settings, written, findings);
   checkTimes(settings, written, findings.warnings);
   checkOpenApi(settings, findings.warnings);

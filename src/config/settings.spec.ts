@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { variableOf } from './environment.js';
 import { allSettings } from './setting.js';
-import { Settings, TlsSettings, AuthenticationSettings, CassandraTlsSettings } from './settings.js';
+import {
+  AuthenticationSettings,
+  CassandraTlsSettings,
+  EncryptionSettings,
+  Settings,
+  TlsSettings,
+} from './settings.js';
 
 const DOCUMENT = join(process.cwd(), 'docs/configuration.md');
 
@@ -62,7 +68,7 @@ describe('the names of settings', () => {
   });
 
   it('hold no value in a section that is there only when it is written', () => {
-    for (const section of [TlsSettings, AuthenticationSettings, CassandraTlsSettings]) {
+    for (const section of [TlsSettings, EncryptionSettings, AuthenticationSettings, CassandraTlsSettings]) {
       expect(Object.keys(new section())).toEqual([]);
     }
   });

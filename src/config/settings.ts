@@ -90,6 +90,23 @@ export class EmbeddedSettings {
   path = './data';
 }
 
+const moment = {
+  allowed: 'date, or date and time, of RFC 3339, such as `2027-01-31T12:00:00Z`',
+  accepts: isMoment,
+  optional: true,
+};
+
+export class EncryptionSettings {
+  @Text({ allowed: 'path of a file of keys; needed by the rest of `encryption`' })
+  key_file!: string;
+
+  @Text(moment)
+  seal_from?: string;
+
+  @Text(moment)
+  read_unencrypted_until?: string;
+}
+
 export class AuthenticationSettings {
   @Text({ allowed: 'text; together with `cassandra.authentication.password`' })
   username!: string;
@@ -204,6 +221,12 @@ export class Settings {
   @Section(EmbeddedSettings)
   embedded = new EmbeddedSettings();
 
+  @Section(EncryptionSettings)
+  encryption?: EncryptionSettings;
+
+  @Text({ allowed: 'path of a file that holds a secret of at least 32 bytes', optional: true })
+  log_key_file?: string;
+
   @Section(CassandraSettings)
   cassandra = new CassandraSettings();
 
@@ -239,6 +262,14 @@ function isBasePath(path: string): boolean {
     segments.every((segment) => /^[\w.~-]+$/.test(segment) && !/^\.\.?$/.test(segment)) &&
     !['healthz', 'metrics', 'openapi'].includes(segments[0] ?? '')
   );
+}
+
+/** Section 5.6 of the RFC; a date is its midnight, UTC. Of the 31st of February JavaScript makes the 3rd of March. */
+function isMoment(text: string): boolean {
+  const [, date, time = ''] =
+    /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?$/i.exec(text) ?? [];
+  if (!date || isNaN(Date.parse(date + time))) return false;
+  return new Date(date).toISOString().startsWith(date);
 }
 
 function withSlashes(path: string): string {

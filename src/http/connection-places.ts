@@ -8,9 +8,9 @@ export interface Occupant {
 const LOOK_AT = 64;
 
 /**
- * Places for connections, in the order in which something last happened on each: it was opened, a request began, an answer
- * was sent. When all are taken, the first whose client's turn it is makes room: a half-open handshake, half a head or body,
- * an answer not taken, and what is merely idle are all one here, as an attacker could choose any of them.
+ * Places for connections, in the order in which each was opened or its latest request began. When all are taken, the first
+ * whose client's turn it is makes room: a half-open handshake, half a head or body, an answer not taken, and what is merely
+ * idle are all one here, as an attacker could choose any of them.
  */
 export class ConnectionPlaces<Each extends Occupant> {
   private readonly taken = new Set<Each>();
@@ -33,7 +33,7 @@ export class ConnectionPlaces<Each extends Occupant> {
     this.taken.delete(connection);
   }
 
-  /** Something happened on it. */
+  /** A request has begun on it. */
   touch(connection: Each): void {
     if (this.taken.delete(connection)) this.taken.add(connection);
   }

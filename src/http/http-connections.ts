@@ -37,7 +37,6 @@ class HttpConnection implements LimitedConnection {
   private readonly answered = (): void => {
     this.requestsInFlight--;
     this.idleSince = performance.now();
-    this.limits?.touch(this);
     if (this.lastAnswer !== undefined && this.requestsInFlight === 0) this.end();
   };
 
@@ -96,6 +95,7 @@ class HttpConnection implements LimitedConnection {
   }
 
   close(reason: ClosedFor): void {
+    if (this.socket.destroyed) return;
     this.counts.count(reason);
     this.socket.destroy();
   }
@@ -210,6 +210,7 @@ export class HttpConnections {
   }
 
   private keep(socket: Socket, connection: HttpConnection): HttpConnection {
+    if (socket.closed) return connection;
     this.open.set(socket, connection);
     socket.on('close', () => this.open.delete(socket));
     return connection;

@@ -7,10 +7,14 @@ import { CassandraSessionStore } from '../../src/modules/storage/cassandra/cassa
 import { PendingDeletes } from '../../src/modules/storage/cassandra/pending-deletes.js';
 import { Timestamps } from '../../src/modules/storage/cassandra/timestamps.js';
 import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
-import { type OpenStore, sessionStoreContract } from './session-store-contract.js';
+import { sealing } from './sealing.js';
+import { hidingKeysContract, type OpenStore, sessionStoreContract } from './session-store-contract.js';
 
 for (const dataPath of ['lane', 'driver'] as const)
   sessionStoreContract(`Cassandra by the ${dataPath}`, () => open(dataPath));
+
+hidingKeysContract('Cassandra', () => open('lane'));
+sessionStoreContract('Cassandra, sealed', async () => sealing(await open('lane')));
 
 async function open(dataPath: 'lane' | 'driver'): Promise<OpenStore> {
   const { hosts, port, datacenter } = sharedCassandra();

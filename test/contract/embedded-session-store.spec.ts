@@ -6,9 +6,14 @@ import { Registry } from 'prom-client';
 import { Settings } from '../../src/config/settings.js';
 import { Metrics } from '../../src/modules/metrics/metrics.js';
 import { EmbeddedSessionStore } from '../../src/modules/storage/embedded/embedded-session-store.js';
-import { type OpenStore, sessionStoreContract } from './session-store-contract.js';
+import { sealing } from './sealing.js';
+import { hidingKeysContract, type OpenStore, sessionStoreContract } from './session-store-contract.js';
 
-sessionStoreContract('the embedded store', () => {
+sessionStoreContract('the embedded store', open);
+hidingKeysContract('the embedded store', open);
+sessionStoreContract('the embedded store, sealed', async () => sealing(await open()));
+
+function open(): Promise<OpenStore> {
   const directory = mkdtempSync(path.join(tmpdir(), 'kask-contract-'));
   const settings = Object.assign(new Settings(), { storage: 'embedded', embedded: { path: directory } });
   const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
@@ -17,5 +22,5 @@ sessionStoreContract('the embedded store', () => {
     await store.onApplicationShutdown();
     rmSync(directory, { recursive: true });
   };
-  return Promise.resolve<OpenStore>({ store, expiryToleranceMs: 20, close });
-});
+  return Promise.resolve({ store, expiryToleranceMs: 20, close });
+}

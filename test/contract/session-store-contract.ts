@@ -229,3 +229,38 @@ export function sessionStoreContract(name: string, open: () => Promise<OpenStore
     });
   });
 }
+
+/** What a store of rows promises beside; a store around it hides keys by itself. */
+export function hidingKeysContract(name: string, open: () => Promise<OpenStore>): void {
+  describe(`keys that hide each other, in ${name}`, () => {
+    let opened: OpenStore;
+    let store: SessionStore;
+
+    beforeAll(async () => {
+      opened = await open();
+      store = opened.store;
+    }, 120_000);
+    afterAll(() => opened.close());
+
+    it('go with the write that they would hide, and can be written again', async () => {
+      const keys = ['written', 'hiding', 'other'] as const;
+      for (const key of keys) await store.set(key, Buffer.from('before'), DAY);
+      await store.set(keys[0], Buffer.from('after'), DAY, [keys[1], 'absent']);
+      const [written, hiding, other] = await Promise.all(keys.map((key) => store.get(key)));
+      expect(written).toEqual(Buffer.from('after'));
+      expect(hiding).toBeUndefined();
+      expect(other).toEqual(Buffer.from('before'));
+      await store.set(keys[1], Buffer.from('again'), DAY);
+      expect(await store.get(keys[1])).toEqual(Buffer.from('again'));
+    });
+
+    it('go with one delete', async () => {
+      const keys = ['deleted', 'not deleted', 'hidden'] as const;
+      for (const key of keys) await store.set(key, Buffer.from('before'), DAY);
+      await store.delete(keys[0], [keys[2], 'absent']);
+      const [deleted, other, hidden] = await Promise.all(keys.map((key) => store.get(key)));
+      expect([deleted, hidden]).toEqual([undefined, undefined]);
+      expect(other).toEqual(Buffer.from('before'));
+    });
+  });
+}

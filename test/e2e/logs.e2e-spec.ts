@@ -1,13 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import request from 'supertest';
 import { KaskProcess, type LogLine } from '../harness/kask.js';
+import { REPOSITORY } from '../harness/repository.js';
+import { SealingKeyFiles } from '../harness/sealing-keys.js';
 
 /** Stands in every key and every value that these tests send, in a form that no encoding on the way changes. */
 const MARK = 'MARKEDSESSIONKEY';
 const VALUE = 'MARKEDSESSIONVALUE';
+
+const MAIN = path.join(REPOSITORY, 'dist/main.js');
 
 const STANDARD_FIELDS = ['level', 'time', 'appname', 'msg'];
 
@@ -111,6 +116,59 @@ describe('logs', () => {
     });
   });
 
+  function writeSecrets(): Record<string, unknown> {
+    const files = {
+      key_file: path.join(directory, 'sealing-keys'),
+      log_key_file: path.join(directory, 'key'),
+    };
+    new SealingKeyFiles().write(files.key_file, ['value a', 'row a']);
+    writeFileSync(files.log_key_file, 'x'.repeat(32), { mode: 0o600 });
+    const encryption = { key_file: files.key_file, read_unencrypted_until: '9999-12-31' };
+    return { encryption, log_key_file: files.log_key_file };
+  }
+
+  describe('with a secret', () => {
+    const secretFile = (): string => path.join(directory, 'log-key');
+    const sessionOf = async (kask: KaskProcess, id: string, key: string): Promise<unknown> => {
+      await request(kask.origin).put(kask.path(key)).set('X-Request-ID', id).expect(400);
+      return (await linesAbout(kask, id))[0]?.session;
+    };
+
+    it('name a session by a hash that only who has the secret can compute', async () => {
+      writeFileSync(secretFile(), 'x'.repeat(40), { mode: 0o600 });
+      const kask = await embedded('info', { log_key_file: secretFile() });
+      const session = await sessionOf(kask, 'one', `wiki:${MARK}`);
+      expect(session).toMatch(/^[0-9a-f]{4}-[0-9a-f]{16}$/);
+      expect(await sessionOf(kask, 'same', `wiki:${MARK}`)).toBe(session);
+      expect(await sessionOf(kask, 'other', `wiki:${MARK}2`)).not.toBe(session);
+      await request(kask.origin).get('/sessions/v1/%').set('X-Request-ID', 'none').expect(400);
+      expect((await linesAbout(kask, 'none'))[0]).not.toHaveProperty('session');
+
+      const config = path.join(directory, 'hash-key.yaml');
+      writeFileSync(config, JSON.stringify({ log_key_file: secretFile() }));
+      const asked = spawnSync(MAIN, ['--config', config, '--hash-key'], { input: `wiki:${MARK}\n` });
+      expect(asked.stdout.toString()).toBe(`${String(session)}\n`);
+
+      writeFileSync(secretFile(), 'y'.repeat(40));
+      await kask.waitForLog(({ msg }) => msg === 'log key taken up');
+      const after = (await sessionOf(kask, 'after', `wiki:${MARK}`)) as string;
+      expect(after.slice(0, 4)).not.toBe(String(session).slice(0, 4));
+      writeFileSync(secretFile(), 'too short');
+      await kask.waitForLog(({ msg }) => msg === 'the new log key cannot be used: the old one stays');
+      expect(await sessionOf(kask, 'still', `wiki:${MARK}`)).toBe(after);
+      expect(kask.stdout).not.toContain(MARK);
+      await kask.stop();
+    }, 60_000);
+
+    it('are needed to compute one', () => {
+      const config = path.join(directory, 'no-key.yaml');
+      writeFileSync(config, '{}');
+      const { status, stderr } = spawnSync(MAIN, ['--config', config, '--hash-key'], { input: MARK });
+      expect(status).toBe(64);
+      expect(stderr.toString()).toBe("kask: Option '--hash-key' needs the setting log_key_file\n");
+    });
+  });
+
   it('have an error for a request that the storage could not serve', async () => {
     const kask = await KaskProcess.start({ cassandra: { hosts: ['127.255.255.1'], local_dc: 'eqiad' } });
     await request(kask.origin).get(kask.path('key')).set('X-Request-ID', 'away').expect(503);
@@ -122,10 +180,17 @@ describe('logs', () => {
 
   describe('at level debug', () => {
     it.each([
-      ['the embedded store', { storage: 'embedded' }],
-      ['a Cassandra that is away', { storage: 'cassandra', cassandra: { hosts: ['127.255.255.1'] } }],
-    ])('never show a session key or value, whatever happens, on %s', async (_, storage) => {
-      const kask = await embedded('debug', { ...storage, max_value_bytes: 1_000, default_ttl: 1 });
+      ['the embedded store', { storage: 'embedded' }, false],
+      ['the embedded store, with secrets', { storage: 'embedded' }, true],
+      ['a Cassandra that is away', { storage: 'cassandra', cassandra: { hosts: ['127.255.255.1'] } }, false],
+    ])('never show a session key or value, whatever happens, on %s', async (_, storage, hasSecrets) => {
+      const secrets = hasSecrets ? writeSecrets() : {};
+      const kask = await embedded('debug', {
+        ...storage,
+        ...secrets,
+        max_value_bytes: 1_000,
+        default_ttl: 1,
+      });
       const reactions = await everyPath(kask);
       const metrics = await request(kask.origin).get('/metrics').expect(200);
       const ready = await request(kask.origin).get('/healthz/ready');

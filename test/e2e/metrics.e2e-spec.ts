@@ -1,9 +1,11 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { METHODS } from 'node:http';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createCertificates } from '../harness/certificates.js';
 import { tally } from '../harness/request-counts.js';
 import { KaskProcess } from '../harness/kask.js';
+import { SealingKeyFiles } from '../harness/sealing-keys.js';
 import { exchange, LAST_CHUNK, type RawRequest } from '../harness/raw-http.js';
 
 jest.setTimeout(60_000);
@@ -79,8 +81,15 @@ let kask: KaskProcess;
 let away: KaskProcess;
 let secure: KaskProcess;
 const certificates = createCertificates({ addresses: ['127.0.0.1'] });
+let sealed: KaskProcess;
+
+const directory = mkdtempSync(path.join(tmpdir(), 'kask-metrics-'));
 
 beforeAll(async () => {
+  const key_file = path.join(directory, 'keys');
+  new SealingKeyFiles().write(key_file, ['value a', 'row a']);
+  sealed = await KaskProcess.start({ storage: 'embedded', encryption: { key_file } });
+  await exchange(sealed.origin, { target: `${BASE}absent` });
   kask = await KaskProcess.start({ storage: 'embedded', max_value_bytes: 1_000 });
   away = await KaskProcess.start({
     // Port 1 of this machine refuses connections.
@@ -95,6 +104,8 @@ afterAll(async () => {
   rmSync(certificates.directory, { recursive: true });
   await kask?.stop();
   await away?.stop();
+  await sealed?.stop();
+  rmSync(directory, { recursive: true });
 });
 
 // Everything that a client under base_uri can be answered with, and what does not count.
@@ -282,6 +293,7 @@ describe('docs/metrics.md', () => {
     [['`storage: embedded`'], () => kask],
     [['`storage: cassandra`'], () => away],
     [['`storage: embedded`', '`tls.cert`'], () => secure],
+    [['`storage: embedded`', '`encryption.key_file`'], () => sealed],
   ])('has every metric of a service with %s, and no other', async (settings, service) => {
     const documented = [...ALWAYS, ...settings.flatMap((setting) => section(`With ${setting}`))];
     const names = ({ name, type, labels }: Metric) => ({ name, type, labels });

@@ -15,6 +15,8 @@ export interface KaskOptions {
   env?: Record<string, string>;
   args?: string[];
   cwd?: string;
+  /** An empty directory for its configuration, which is removed with it. */
+  directory?: string;
   /** A command that the service runs under, such as `unshare --mount`. */
   under?: string[];
 }
@@ -51,7 +53,7 @@ export class KaskProcess {
 
   /** Spawns the service without waiting for it: for configurations that it must refuse. */
   static spawn(settings: Record<string, unknown>, options: KaskOptions = {}): KaskProcess {
-    const directory = mkdtempSync(path.join(tmpdir(), 'kask-'));
+    const directory = options.directory ?? mkdtempSync(path.join(tmpdir(), 'kask-'));
     const all = {
       base_uri: '/sessions/v1/',
       listen_address: '127.0.0.1',

@@ -13,6 +13,7 @@ import { Readiness } from '../health/readiness.js';
 import { Metrics } from '../metrics/metrics.js';
 import { BaseUri } from './base-uri.js';
 import { SessionExchange } from './session-exchange.js';
+import { SessionHash } from './session-hash.js';
 import { parseSessionKey } from './session-key.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
@@ -45,6 +46,7 @@ export class SessionRequests {
     private readonly connections: HttpConnections,
     private readonly readiness: Readiness,
     private readonly metrics: Metrics,
+    private readonly sessionHash: SessionHash,
     private readonly logger: PinoLogger,
     reflector: Reflector,
   ) {
@@ -120,6 +122,7 @@ export class SessionRequests {
     this.logger.logger[level]({
       msg: 'session request',
       request_id: exchange.requestId,
+      session: this.sessionHash.of(exchange.key),
       method: exchange.method,
       status,
       duration_ms: Math.round(milliseconds * 10) / 10,

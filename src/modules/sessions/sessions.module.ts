@@ -3,6 +3,7 @@ import { Settings } from '../../config/settings.js';
 import { HttpConnections } from '../../http/http-connections.js';
 import { HealthModule } from '../health/health.module.js';
 import { BaseUri } from './base-uri.js';
+import { SessionHash } from './session-hash.js';
 import { SessionRequests } from './session-requests.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
@@ -28,6 +29,7 @@ import { ValuesUnderway } from './values-underway.js';
       useFactory: ({ max_value_bytes }: Settings, connections: HttpConnections) =>
         new ValuesUnderway(max_value_bytes, ({ request }) => connections.of(request).close('slow_reader')),
     },
+    SessionHash,
     SessionsController,
     SessionRequests,
   ],

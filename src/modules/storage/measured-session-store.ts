@@ -24,14 +24,14 @@ export class MeasuredSessionStore extends SessionStore {
     return this.measure('get', this.store.get(key), (value) => (value === undefined ? 'miss' : 'ok'));
   }
 
-  set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+  set(key: string, value: Buffer, ttlSeconds: number, hiding?: readonly string[]): Promise<void> {
     if (this.admission.isFull) return this.refuse('set');
-    return this.measure('set', this.store.set(key, value, ttlSeconds), ok);
+    return this.measure('set', this.store.set(key, value, ttlSeconds, hiding), ok);
   }
 
   /** Never refused: few, small, and nobody tries a logout again. Nor counted, as it waits for other datacenters as well. */
-  delete(key: string): Promise<void> {
-    return this.measure('delete', this.store.delete(key), ok);
+  delete(key: string, hidden?: readonly string[]): Promise<void> {
+    return this.measure('delete', this.store.delete(key, hidden), ok);
   }
 
   /** Not counted: a probe is no user's. */

@@ -11,11 +11,14 @@ export const PROBE_KEY = 'kask:probe';
 export abstract class SessionStore {
   abstract get(key: string): Promise<Buffer | undefined>;
 
-  /** Stores or replaces a value. After `ttlSeconds` it is absent; 0 means that it never expires. */
-  abstract set(key: string, value: Buffer, ttlSeconds: number): Promise<void>;
+  /**
+   * Stores or replaces a value. After `ttlSeconds` it is absent; 0 means that it never expires. Then deletes the keys
+   * `hiding` it, in this order, as of the same moment: what is written to them later stays.
+   */
+  abstract set(key: string, value: Buffer, ttlSeconds: number, hiding?: readonly string[]): Promise<void>;
 
-  /** Resolves whether the key was present or not. */
-  abstract delete(key: string): Promise<void>;
+  /** Resolves whether the key was present or not. Deletes the keys `hidden` by it first, in this order, as of the same moment. */
+  abstract delete(key: string, hidden?: readonly string[]): Promise<void>;
 
   /** Reads as a session would be read, and throws the StorageError that a session would meet. */
   abstract probe(): Promise<void>;

@@ -1,7 +1,9 @@
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
-import type { Settings } from '../../config/settings.js';
+import { PinoLogger } from 'nestjs-pino';
+import { Settings } from '../../config/settings.js';
 import { Metrics } from '../metrics/metrics.js';
 import { MeasuredSessionStore } from './measured-session-store.js';
+import { SealedSessionStore } from './sealed/sealed-session-store.js';
 import { SessionStore } from './session-store.js';
 import { StorageClock } from './storage-clock.js';
 
@@ -10,18 +12,25 @@ import { StorageClock } from './storage-clock.js';
 export class StorageModule {
   static async register(storage: Settings['storage']): Promise<DynamicModule> {
     const [Store, ...neededByIt] = await STORES[storage]();
-    const measured: Provider = {
+    const outermost: Provider = {
       provide: SessionStore,
-      inject: [Store, Metrics],
-      useFactory: (store: SessionStore, metrics: Metrics) => new MeasuredSessionStore(store, metrics),
+      inject: [Store, Settings, Metrics, PinoLogger],
+      useFactory: (store: SessionStore, settings: Settings, metrics: Metrics, logger: PinoLogger) =>
+        sealed(new MeasuredSessionStore(store, metrics), settings, metrics, logger),
     };
     return {
       module: StorageModule,
       global: true,
-      providers: [Store, ...neededByIt, measured],
+      providers: [Store, ...neededByIt, outermost],
       exports: [SessionStore, StorageClock],
     };
   }
+}
+
+/** Without encryption nothing stands between. */
+function sealed(store: SessionStore, settings: Settings, metrics: Metrics, logger: PinoLogger): SessionStore {
+  const { encryption } = settings;
+  return encryption ? new SealedSessionStore(store, encryption, settings, metrics, logger) : store;
 }
 
 /** A store, then what it needs. Only that one is loaded: the other brings a driver or a database for nothing. */

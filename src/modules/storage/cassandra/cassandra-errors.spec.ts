@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { errors, types } from 'cassandra-driver';
 import { StorageError } from '../storage-error.js';
 import { explain, fromDriverError } from './cassandra-errors.js';
@@ -203,6 +204,12 @@ describe('fromDriverError', () => {
       const told = fromDriverError(response(number, `Rejected an oversized mutation, ${KEY}`));
       if (told instanceof StorageError) expect(told.reason).not.toContain(KEY);
     }
+  });
+
+  it('leaves no word about a value that is too large in an error, as that names the key', () => {
+    const tooLarge = response(code.invalid, `Rejected an oversized mutation, ${KEY}`);
+    for (const error of [tooLarge, noHost({ 'a:9042': tooLarge, 'b:9042': refused() })])
+      expect(inspect(fromDriverError(error), { depth: Infinity, showHidden: true })).not.toContain(KEY);
   });
 });
 

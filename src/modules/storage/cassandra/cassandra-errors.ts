@@ -74,14 +74,16 @@ function fromNoHost(error: errors.NoHostAvailableError): StorageError {
     told.find((each) => each.kind !== 'timeout' && isSaid(each)) ??
     told.find((each) => each.kind === 'timeout') ??
     told[0];
-  return decisive
-    ? new StorageError(decisive.kind, decisive.reason, { cause })
-    : unavailable('no Cassandra node can be reached', cause);
+  if (!decisive) return unavailable('no Cassandra node can be reached', cause);
+  return told.some(({ kind }) => kind === 'too_large')
+    ? new StorageError(decisive.kind, decisive.reason)
+    : new StorageError(decisive.kind, decisive.reason, { cause });
 }
 
 function fromResponse(error: errors.ResponseError): unknown {
+  // Without its cause: the message that names the key would stay with whoever holds the error.
   if (TOO_LARGE.test(error.message))
-    return new StorageError('too_large', 'Cassandra does not take a value of this size', { cause: error });
+    return new StorageError('too_large', 'Cassandra does not take a value of this size');
   const late = TIMEOUTS.get(error.code);
   if (late) return timeout(late, error);
   const reason = TTL.test(error.message) ? 'Cassandra does not accept default_ttl' : REASONS.get(error.code);

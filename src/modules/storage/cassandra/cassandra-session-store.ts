@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { PROBE_KEY, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
@@ -11,6 +12,8 @@ import { Timestamps } from './timestamps.js';
 const SHARE_OF_ALL_DATACENTERS = 0.8;
 /** What they may take while the last delete had no answer in time, in ms: enough for two who are well. */
 const SUSPECTED_MS = 300;
+/** What the delete of a row may take, in ms, before that of the row that hides it begins as well. */
+const HEAD_START_MS = 100;
 /** What a delete is tried as once not every datacenter has it, and what is then told of it. */
 const NEARBY = [
   ['deleteLocally', 'it took effect in this datacenter'],
@@ -36,28 +39,23 @@ export class CassandraSessionStore extends SessionStore {
     });
   }
 
-  async set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
-    await this.cassandra.run({
-      statement: 'set',
-      key: Buffer.from(key),
-      value,
-      ttlSeconds,
-      timestamp: this.timestamps.next(),
-    });
+  async set(key: string, value: Buffer, ttlSeconds: number, hiding: readonly string[] = []): Promise<void> {
+    const timestamp = this.timestamps.next();
+    await this.cassandra.run({ statement: 'set', key: Buffer.from(key), value, ttlSeconds, timestamp });
+    // A read is cheaper than a delete in every datacenter, and mostly there is nothing.
+    for (const each of hiding) if (await this.get(each)) await this.deleteAt(timestamp, each);
   }
 
-  /** One timestamp for all tries, now and later, so that none of them deletes what is written after this. */
-  async delete(key: string): Promise<void> {
-    const removal = { key: Buffer.from(key), timestamp: this.timestamps.next() };
-    const deadline = performance.now() + this.cassandra.timeoutMs;
-    try {
-      await this.cassandra.run({ statement: 'delete', ...removal }, this.patienceMs());
-    } catch (error) {
-      if (!mayBeRepeated(error)) throw error;
-      this.pendingDeletes.remember(key, removal.timestamp, error);
-      throw new StorageError('delete_pending', await this.deleteNearby(removal, deadline), { cause: error });
+  /** One after the other, as who reads meanwhile would see what was hidden; but none waits for long. */
+  async delete(key: string, hidden: readonly string[] = []): Promise<void> {
+    const timestamp = this.timestamps.next();
+    if (hidden.length === 0) return this.deleteAt(timestamp, key);
+    const deletes: Promise<void>[] = [];
+    for (const each of [...hidden, key]) {
+      deletes.push(this.deleteAt(timestamp, each));
+      await Promise.race([Promise.allSettled(deletes), sleep(HEAD_START_MS)]);
     }
-    this.pendingDeletes.acknowledged(key, removal.timestamp);
+    await Promise.all(deletes);
   }
 
   async probe(): Promise<void> {
@@ -68,6 +66,20 @@ export class CassandraSessionStore extends SessionStore {
       if (error instanceof StorageError && error.kind === 'unavailable') await this.cassandra.requireTable();
       throw error;
     }
+  }
+
+  /** One timestamp for all tries, now and later, so that none of them deletes what is written after this. */
+  private async deleteAt(timestamp: number, key: string): Promise<void> {
+    const removal = { key: Buffer.from(key), timestamp };
+    const deadline = performance.now() + this.cassandra.timeoutMs;
+    try {
+      await this.cassandra.run({ statement: 'delete', ...removal }, this.patienceMs());
+    } catch (error) {
+      if (!mayBeRepeated(error)) throw error;
+      this.pendingDeletes.remember(key, removal.timestamp, error);
+      throw new StorageError('delete_pending', await this.deleteNearby(removal, deadline), { cause: error });
+    }
+    this.pendingDeletes.acknowledged(key, removal.timestamp);
   }
 
   /** That the other datacenter is back, the repeats of what is pending find out. */

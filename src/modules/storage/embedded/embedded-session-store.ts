@@ -59,21 +59,21 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     return record && !isExpired(record, Date.now()) ? valueOf(record) : undefined;
   }
 
-  set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+  set(key: string, value: Buffer, ttlSeconds: number, hiding: readonly string[] = []): Promise<void> {
     const session = Buffer.from(key);
     const now = Date.now();
     const expiresAt = ttlSeconds === 0 ? NEVER : now + ttlSeconds * 1000;
     return this.write((draft, room) => {
       room.takeForAdding(value.length);
       draft.set(session, value, expiresAt, now);
+      for (const other of hiding) draft.delete(Buffer.from(other));
     });
   }
 
-  delete(key: string): Promise<void> {
-    const session = Buffer.from(key);
+  delete(key: string, hidden: readonly string[] = []): Promise<void> {
     return this.write((draft, room) => {
-      room.takeForClearing(1);
-      draft.delete(session);
+      room.takeForClearing(1 + hidden.length);
+      for (const each of [...hidden, key]) draft.delete(Buffer.from(each));
     });
   }
 
