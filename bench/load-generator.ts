@@ -57,9 +57,9 @@ export async function preload(peer: RunningPeer, classes: Traffic[]): Promise<vo
 }
 
 async function generate(peer: RunningPeer, plan: Record<string, unknown>): Promise<string> {
-  const { address, dialect, baseUri } = peer;
+  const { address, dialect, baseUri, tls } = peer;
   const child = spawn(LOAD_GENERATOR, { stdio: ['pipe', 'pipe', 'pipe'] });
-  child.stdin.end(JSON.stringify({ address, dialect, baseUri, ...plan }));
+  child.stdin.end(JSON.stringify({ address, dialect, baseUri, tls, ...plan }));
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +17,10 @@ const patience = 15 * time.Second
 // connection speaks just enough HTTP/1.1 to be cheap: what it saves belongs to the service under load.
 type connection struct {
 	address string
-	socket  net.Conn
-	reader  *bufio.Reader
+	// tls is nil where the connection is in clear.
+	tls    *tls.Config
+	socket net.Conn
+	reader *bufio.Reader
 }
 
 type answer struct {
@@ -28,7 +31,7 @@ type answer struct {
 }
 
 func (c *connection) open() error {
-	socket, err := net.DialTimeout("tcp", c.address, patience)
+	socket, err := c.dial()
 	if err != nil {
 		return err
 	}
@@ -39,6 +42,14 @@ func (c *connection) open() error {
 		c.reader.Reset(socket)
 	}
 	return nil
+}
+
+func (c *connection) dial() (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: patience}
+	if c.tls == nil {
+		return dialer.Dial("tcp", c.address)
+	}
+	return tls.DialWithDialer(dialer, "tcp", c.address, c.tls)
 }
 
 func (c *connection) close() {

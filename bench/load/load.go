@@ -24,10 +24,14 @@ type load struct {
 }
 
 func startLoad(p *plan, c *class, begin, opens, closes time.Time) (*load, error) {
+	secured, err := p.TLS.config()
+	if err != nil {
+		return nil, err
+	}
 	l := &load{class: c, words: newWording(p, c), opens: opens, closes: closes, address: p.Address}
 	connections := make([]*connection, c.Connections)
 	for i := range connections {
-		connections[i] = &connection{address: p.Address}
+		connections[i] = &connection{address: p.Address, tls: secured}
 		if c.Fresh {
 			continue
 		}

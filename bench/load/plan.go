@@ -17,6 +17,8 @@ type plan struct {
 	WarmupSeconds float64 `json:"warmupSeconds"`
 	Seconds       float64 `json:"seconds"`
 	Classes       []class `json:"classes"`
+	// TLS is nil where the connection is in clear.
+	TLS *tlsFiles `json:"tls"`
 	// Pids are the processes whose CPU time counts.
 	Pids []int `json:"pids"`
 	// Preload writes every key of every class once, and measures nothing.

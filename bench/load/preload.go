@@ -8,6 +8,10 @@ import (
 
 // preload writes each key once, over all connections of its class.
 func preload(p *plan) error {
+	secured, err := p.TLS.config()
+	if err != nil {
+		return err
+	}
 	for i := range p.Classes {
 		c := &p.Classes[i]
 		words := newWording(p, c)
@@ -16,7 +20,7 @@ func preload(p *plan) error {
 		failures := make(chan error, c.Connections)
 		for range c.Connections {
 			workers.Go(func() {
-				if err := fill(p, words, &next); err != nil {
+				if err := fill(&connection{address: p.Address, tls: secured}, words, &next); err != nil {
 					failures <- err
 				}
 			})
@@ -29,8 +33,7 @@ func preload(p *plan) error {
 	return nil
 }
 
-func fill(p *plan, words *wording, next *atomic.Int64) error {
-	c := &connection{address: p.Address}
+func fill(c *connection, words *wording, next *atomic.Int64) error {
 	defer c.close()
 	var request []byte
 	for {

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { REPOSITORY } from '../../test/harness/repository.js';
 import type { BenchTable } from '../bench-table.js';
 import { ownDirectory } from './own-directory.js';
-import { BASE_URI, type Peer, type RunningPeer } from './peer.js';
+import { BASE_URI, type ClientTls, type Peer, type RunningPeer } from './peer.js';
 import { PeerProcess } from './peer-process.js';
 
 /** Which build of the service, and what runs it. */
@@ -32,16 +32,29 @@ export function kaskOnCassandra(
   return { name, store: 'cassandra', kind: 'service', start: () => startKask(name, { cassandra }, build) };
 }
 
+const EMBEDDED = { storage: 'embedded', embedded: { path: 'data' } };
+
 /** The store is in the directory of the process, and goes with it. */
 export function kaskEmbedded(name: string, build = OUR_BUILD): Peer {
-  const settings = { storage: 'embedded', embedded: { path: 'data' } };
-  return { name, store: name, kind: 'other-storage', start: () => startKask(name, settings, build) };
+  return { name, store: name, kind: 'other-storage', start: () => startKask(name, EMBEDDED, build) };
+}
+
+/** The same, with what decides who may speak to it. */
+export function kaskGuarded(name: string, guard: Record<string, unknown>, tls?: ClientTls): Peer {
+  const settings = { ...EMBEDDED, ...guard };
+  return {
+    name,
+    store: name,
+    kind: 'other-storage',
+    start: () => startKask(name, settings, OUR_BUILD, tls),
+  };
 }
 
 async function startKask(
   name: string,
   settings: Record<string, unknown>,
   build: Build,
+  tls?: ClientTls,
 ): Promise<RunningPeer> {
   const directory = ownDirectory();
   const file = path.join(directory, 'config.yaml');
@@ -55,7 +68,15 @@ async function startKask(
     directory,
   );
   const address = await child.listening();
-  return { name, address, dialect: 'kask', baseUri: BASE_URI, pids: [child.pid], stop: () => child.stop() };
+  return {
+    name,
+    address,
+    dialect: 'kask',
+    baseUri: BASE_URI,
+    tls,
+    pids: [child.pid],
+    stop: () => child.stop(),
+  };
 }
 
 /** The flags for Node.js are those that the first line of main.js has, `#!/usr/bin/env -S node --flag`. */

@@ -9,6 +9,13 @@ export interface Peer {
   start(): Promise<RunningPeer>;
 }
 
+/** Paths of PEM files. */
+export interface ClientTls {
+  ca: string;
+  cert?: string;
+  key?: string;
+}
+
 export interface RunningPeer {
   readonly name: string;
   /** Host and port. */
@@ -16,6 +23,8 @@ export interface RunningPeer {
   /** How the load generator speaks to it. */
   readonly dialect: 'kask' | 'webdis';
   readonly baseUri: string;
+  /** What its clients need, where it does not speak in clear; the fields are those of bench/load/tls.go. */
+  readonly tls?: ClientTls;
   /** The processes whose CPU time and memory count. */
   readonly pids: number[];
   stop(): Promise<void>;

@@ -6,11 +6,13 @@ import type { AttackOptions, Outcome } from './attack.js';
 import { Fuzz } from './fuzz/fuzz.js';
 import { report } from './report.js';
 import { attackSlowly } from './slow/slow.js';
+import { scanTls } from './tls-scan.js';
 
 const REPORT = path.join(REPOSITORY, '.cache/attack-report.md');
 const ATTACKS: Record<string, (options: AttackOptions) => Promise<Outcome>> = {
   fuzz: (options) => Fuzz.run(options),
   slow: attackSlowly,
+  tls: scanTls,
 };
 
 // What an attacker can send to the service, one attack after the other: see CONTRIBUTING.md.
@@ -18,7 +20,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    requests: { type: 'string', default: '100000' },
+    requests: { type: 'string', default: '120000' },
     from: { type: 'string', default: '0' },
   },
 });

@@ -47,6 +47,10 @@ export class Target {
     return new Target(shape, await KaskProcess.start(settings), certificates);
   }
 
+  get caFile(): string | undefined {
+    return this.certificates?.ca;
+  }
+
   get origin(): string {
     return this.kask.origin;
   }

@@ -6,6 +6,8 @@ import { PLANTED } from './odd-text.js';
 /** What a client puts there himself is his to tell. */
 const CHOSEN_BY_CLIENTS = ['request_id', 'identity'];
 const AROUND = 60;
+/** Of lines of one kind in a second of the clock: twice the budget, as two of its windows may meet there. */
+const MOST_A_SECOND = 2 * 50 + 5;
 
 /** All that a service logged. */
 export class LogTally {
@@ -26,6 +28,7 @@ export class LogTally {
     this.wrong = [
       ...errors.map((line) => `logged ${JSON.stringify(line)}`),
       ...logs.flatMap((line) => leaks(withoutChosen(line))).map((each) => `in a log line: ${each}`),
+      ...busySeconds(logs),
       ...leaks(kask.stderr).map((each) => `on standard error: ${each}`),
       ...(kask.stderr
         ? [`wrote ${kask.stderr.length} characters to standard error: ${kask.stderr.slice(0, 500)}`]
@@ -41,6 +44,17 @@ export class LogTally {
       table(['Line', 'Count'], rows),
     ].join('\n\n');
   }
+}
+
+/** A line for each of many requests would fill disks at the pace of the attacker. */
+function busySeconds(logs: LogLine[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { msg, time } of logs) {
+    const second = `${msg}" at ${String(time).slice(0, 19)}`;
+    counts.set(second, (counts.get(second) ?? 0) + 1);
+  }
+  const [[second, most] = ['', 0]] = [...counts].sort(([, a], [, b]) => b - a);
+  return most > MOST_A_SECOND ? [`${most} lines "${second}`] : [];
 }
 
 /** Where the marker of all keys is in a text. */
