@@ -186,7 +186,7 @@ export class Http2Connection extends HttpConnection {
     else response.end(body);
   }
 
-  /** RFC 9113 section 8.1: see `take`. */
+  /** RFC 9113 section 8.1: `take` does it for every answer. */
   refuseRest(): void {}
 
   isGone(response: ServerResponse): boolean {
@@ -203,9 +203,10 @@ export class Http2Connection extends HttpConnection {
 
   protected take(response: ServerResponse, start: () => void): void {
     const stream = streamOf(response);
-    // Once it is answered nobody reads what is left of a body: the client is told to send no more of it.
-    stream.once('finish', () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
-    if (!stream.endAfterHeaders) limitTime(stream, response);
+    if (!stream.endAfterHeaders) {
+      limitTime(stream, response);
+      stream.once('finish', () => setImmediate(refuseRestOf, stream));
+    }
     if (this.isEnding) this.tellToLeave();
     start();
   }
@@ -223,6 +224,11 @@ export class Http2Connection extends HttpConnection {
 
 function streamOf(response: ServerResponse): Http2ServerResponse['stream'] {
   return (response as unknown as Http2ServerResponse).stream;
+}
+
+/** Nobody reads what is left of a body once its request is answered: the client is told to send no more. */
+function refuseRestOf(stream: Http2ServerResponse['stream']): void {
+  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
 /** As Node does it with requests of HTTP/1.1. */
