@@ -57,9 +57,6 @@ export abstract class HttpConnection {
   /** Before an answer to a request whose body is not read to its end. */
   abstract refuseRest(request: IncomingMessage, response: ServerResponse): void;
 
-  /** Whether a body that seems to have ended was in truth given up: of such a stream Node tells both. */
-  abstract isGone(response: ServerResponse): boolean;
-
   /** For one that has no request in flight. */
   abstract close(): void;
 
@@ -123,10 +120,6 @@ export class Http1Connection extends HttpConnection {
     body.resume();
   }
 
-  isGone(): boolean {
-    return false;
-  }
-
   close(): void {
     this.socket.destroySoon();
   }
@@ -188,10 +181,6 @@ export class Http2Connection extends HttpConnection {
 
   /** RFC 9113 section 8.1: `take` does it for every answer. */
   refuseRest(): void {}
-
-  isGone(response: ServerResponse): boolean {
-    return streamOf(response).closed;
-  }
 
   close(): void {
     this.session.close();

@@ -25,7 +25,7 @@ export class ValueReader {
 
   /** The whole body, or rejects with the Problem that it has; until then nothing of it is stored anywhere. */
   read(exchange: SessionExchange): Promise<Buffer> {
-    const { connection, request, response } = exchange;
+    const { request, response } = exchange;
     const declared = declaredBytes(request);
     if (declared > this.maxBytes) return Promise.reject(this.tooLarge(exchange));
     // Told to go on only if his value will be read.
@@ -47,9 +47,10 @@ export class ValueReader {
         exchange.hasClientLeft = true;
         stop(new Problem('bad_request', 'The client left within the body'));
       };
-      request.on('end', () => (connection.isGone(response) ? leave() : resolve(value.bytes())));
       request.on('error', leave);
+      // A stream of HTTP/2 that is given up ends without an error, and as if its body were whole.
       request.on('aborted', leave);
+      request.on('end', () => resolve(value.bytes()));
       readers.set(request.socket, (problem) => {
         response.shouldKeepAlive = false;
         stop(problem);
