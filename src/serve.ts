@@ -32,10 +32,10 @@ export async function listen(
   logger: Logger,
 ): Promise<Listening> {
   const connections = app.get(HttpConnections);
-  setInterval(
-    () => connections.closeIdleSince(performance.now() - KEEP_IDLE_MS),
-    LOOK_FOR_IDLE_EVERY_MS,
-  ).unref();
+  setInterval(() => {
+    connections.closeIdleSince(performance.now() - KEEP_IDLE_MS);
+    connections.endExpired();
+  }, LOOK_FOR_IDLE_EVERY_MS).unref();
   await app.listen({
     port: settings.listen_port,
     host: oneAddress(settings.listen_address),

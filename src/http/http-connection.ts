@@ -26,6 +26,8 @@ export abstract class HttpConnection {
   requestsInFlight = 0;
   /** Of `performance.now()`, in ms. */
   idleSince = performance.now();
+  /** Of `Date.now()`, in ms; OpenSSL looks at it when a TLS session begins, and neither later nor when that is resumed. */
+  certificateExpiresAt = Infinity;
   private readonly answered = (): void => {
     this.requestsInFlight--;
     this.idleSince = performance.now();

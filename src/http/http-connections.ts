@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Http2ServerRequest, ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { Http1Connection, Http2Connection, type HttpConnection } from './http-connection.js';
 
 /**
@@ -51,6 +52,17 @@ export class HttpConnections {
       if (connection.requestsInFlight === 0 && connection.idleSince <= time) connection.close();
   }
 
+  /** Ends those of clients whose certificate has expired since it was verified. */
+  endExpired(): void {
+    for (const connection of this.open.values()) {
+      const late = Date.now() - connection.certificateExpiresAt;
+      if (late < 0) continue;
+      connection.endAfterAnswer();
+      if (connection.requestsInFlight === 0) connection.close();
+      else if (late > FAREWELL_AT_MOST_MS) connection.destroy();
+    }
+  }
+
   /**
    * Ends the connections of clients that were verified by what held until now: they connect again, and are verified anew.
    * Which of them would still be let in is not asked (docs/adr/0008-trust-is-verified-by-a-new-handshake.md).
@@ -79,9 +91,11 @@ export class HttpConnections {
 
   /** What was taken for HTTP/1.1 until the handshake told. */
   private keepSession(session: ServerHttp2Session, socket: Socket): void {
-    const { openedAt } = this.open.get(socket) ?? this.keep(socket);
+    const { openedAt, certificateExpiresAt } = this.open.get(socket) ?? this.keep(socket);
     this.open.delete(socket);
-    this.open.set(session, new Http2Connection(session, openedAt, this.isLeaving));
+    const connection = new Http2Connection(session, openedAt, this.isLeaving);
+    connection.certificateExpiresAt = certificateExpiresAt;
+    this.open.set(session, connection);
     session.on('close', () => this.open.delete(session));
   }
 
@@ -93,10 +107,13 @@ export class HttpConnections {
       socket.on('close', () => this.underTls.get(peer) === socket && this.underTls.delete(peer));
     });
     server.on('session', (session: ServerHttp2Session, socket: Socket) => this.keepSession(session, socket));
-    server.prependListener('secureConnection', (socket: Socket) => {
+    server.prependListener('secureConnection', (socket: TLSSocket) => {
       const below = this.underTls.get(peerOf(socket));
-      this.keep(socket, below && this.open.get(below)?.openedAt);
+      const connection = this.keep(socket, below && this.open.get(below)?.openedAt);
       if (below) this.open.delete(below);
+      const certificate = socket.authorized && socket.getPeerX509Certificate();
+      if (certificate) connection.certificateExpiresAt = Date.parse(certificate.validTo);
+      if (connection.certificateExpiresAt <= Date.now()) socket.destroy();
     });
   }
 }
