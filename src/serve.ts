@@ -39,6 +39,7 @@ export async function listen(
   setInterval(() => {
     connections.closeIdleSince(performance.now() - KEEP_IDLE_MS);
     connections.cutSlowReaders();
+    connections.endExpired();
   }, LOOK_AT_CONNECTIONS_EVERY_MS).unref();
   const management = await listenForManagement(app.get(ManagementPort), settings);
   await listenForSessions(app, settings);

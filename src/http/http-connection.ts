@@ -34,6 +34,8 @@ export interface Terms {
   peer: string | undefined;
   /** Of `performance.now()`, in ms; with TLS, before the handshake. */
   openedAt: number;
+  /** Of `Date.now()`, in ms; OpenSSL looks at it when a TLS session begins, and neither later nor when that is resumed. */
+  certificateExpiresAt: number;
 }
 
 /** A client's connection, for as long as it is open: all that differs between HTTP/1.1 and HTTP/2 is below. */

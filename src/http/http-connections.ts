@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Http2ServerRequest, ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { ConnectionCounts } from './connection-counts.js';
 import type { ConnectionLimits } from './connection-limits.js';
 import { Http1Connection, Http2Connection, type HttpConnection } from './http-connection.js';
@@ -64,6 +65,17 @@ export class HttpConnections {
     for (const connection of this.open.values()) connection.closeIfIdleSince(time);
   }
 
+  /** Ends those of clients whose certificate has expired since it was verified. */
+  endExpired(): void {
+    for (const connection of this.open.values()) {
+      const late = Date.now() - connection.terms.certificateExpiresAt;
+      if (late < 0) continue;
+      connection.endAfterAnswer();
+      if (connection.requestsInFlight === 0) connection.closeWithoutRequest();
+      else if (late > FAREWELL_AT_MOST_MS) connection.destroy();
+    }
+  }
+
   cutSlowReaders(): void {
     const now = performance.now();
     for (const connection of this.open.values()) connection.cutIfSlowToTake(now);
@@ -97,7 +109,13 @@ export class HttpConnections {
   }
 
   private connectionOn(socket: Socket, limits?: ConnectionLimits): Http1Connection {
-    const terms = { counts: this.counts, limits, peer: socket.remoteAddress, openedAt: performance.now() };
+    const terms = {
+      counts: this.counts,
+      limits,
+      peer: socket.remoteAddress,
+      openedAt: performance.now(),
+      certificateExpiresAt: Infinity,
+    };
     return new Http1Connection(socket, terms, this.isLeaving);
   }
 
@@ -131,13 +149,16 @@ export class HttpConnections {
       socket.on('close', () => this.underTls.get(peer) === socket && this.underTls.delete(peer));
     });
     server.on('session', (session: ServerHttp2Session, socket: Socket) => this.keepSession(session, socket));
-    server.prependListener('secureConnection', (socket: Socket) => {
+    server.prependListener('secureConnection', (socket: TLSSocket) => {
       const below = this.underTls.get(peerOf(socket));
       const connection = below && this.open.get(below);
       if (!below || !(connection instanceof Http1Connection)) return;
       this.open.delete(below);
       connection.socket = socket;
       this.keep(socket, connection);
+      const certificate = socket.authorized && socket.getPeerX509Certificate();
+      if (certificate) connection.terms.certificateExpiresAt = Date.parse(certificate.validTo);
+      if (connection.terms.certificateExpiresAt <= Date.now()) socket.destroy();
     });
   }
 }

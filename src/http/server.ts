@@ -59,6 +59,7 @@ function speakHttp2(server: Server): void {
   const [speakHttp1] = server.listeners('secureConnection');
   server.removeAllListeners('secureConnection');
   server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.destroyed) return;
     if (socket.alpnProtocol !== 'h2') return void speakHttp1?.call(server, socket);
     http2.once('session', (session) => server.emit('session', session, socket));
     http2.emit('connection', socket);

@@ -250,6 +250,17 @@ describe.each([['TLSv1.2'], ['TLSv1.3']] as const)('a session of %s', (maxVersio
     expect(await visit({ maxVersion, session: await session(own) })).toBe(200);
   });
 
+  it('and its connection end with the certificate that began them', async () => {
+    await start({ client_ca: clients.certificate, client_auth: 'required' });
+    const brief = shows(clients.issueClient(`brief${maxVersion}`, 'brief', { days: 8 / 86_400 }));
+    const kept = await Client.open({ maxVersion, ...brief });
+    expect(await kept.ask()).toBe(200);
+    expect(await kept.untilEnded(30_000)).toBe(true);
+    expect(await visit({ maxVersion, ...brief, session: kept.session })).not.toBe(200);
+    expect(await visit({ maxVersion, ...brief })).not.toBe(200);
+    expect(await visit({ maxVersion, ...shows(client) })).toBe(200);
+  });
+
   it('is not resumed once it was changed whom to trust', async () => {
     copyFileSync(clients.revocationList('none-yet'), crl);
     copyFileSync(clients.certificate, cas);

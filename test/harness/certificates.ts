@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireOpenssl } from './prerequisites.js';
@@ -23,7 +23,7 @@ export interface ClientIdentity {
   names?: string[];
   uris?: string[];
   usage?: 'clientAuth' | 'serverAuth';
-  /** Negative for one that has expired. */
+  /** Negative for one that has expired; parts of a day are possible. */
   days?: number;
 }
 
@@ -109,14 +109,9 @@ export class CertificateAuthority {
   /** The path of a new list with every certificate that was revoked so far. */
   revocationList(file: string, days = DAYS): string {
     const list = path.join(this.directory, `${file}.crl`);
-    const settings = path.join(this.directory, 'ca.cnf');
-    const index = path.join(this.directory, 'index.txt');
-    writeFileSync(settings, `[ca]\ndefault_ca=this\n[this]\ndatabase=${index}\ndefault_md=sha256\n`);
-    writeFileSync(index, this.revoked.map((line) => `${line}\n`).join(''));
-    const times = [timestamp(days > 0 ? -1 : days - 1), timestamp(days)];
-    const validity = ['-crl_lastupdate', times[0] as string, '-crl_nextupdate', times[1] as string];
-    const signer = ['-cert', this.certificate, '-keyfile', this.key];
-    openssl('ca', '-config', settings, '-gencrl', ...signer, ...validity, '-out', list);
+    writeFileSync(this.index, this.revoked.map((line) => `${line}\n`).join(''));
+    const times = validity('crl', days);
+    openssl('ca', '-config', this.settings(), '-gencrl', ...this.signer(), ...times, '-out', list);
     return list;
   }
 
@@ -125,15 +120,49 @@ export class CertificateAuthority {
     this.revoked.push(`R\t${timestamp(DAYS)}\t${timestamp(-1)}\t${serialNumber}\tunknown\t/CN=revoked`);
   }
 
+  private get index(): string {
+    return path.join(this.directory, 'index.txt');
+  }
+
+  private signer(): string[] {
+    return ['-cert', this.certificate, '-keyfile', this.key];
+  }
+
+  private settings(): string {
+    const file = path.join(this.directory, 'ca.cnf');
+    const values = {
+      database: this.index,
+      new_certs_dir: this.directory,
+      default_md: 'sha256',
+      policy: 'names',
+    };
+    const more = { rand_serial: 'yes', unique_subject: 'no' };
+    const lines = Object.entries({ ...values, ...more }).map(([name, value]) => `${name}=${value}`);
+    writeFileSync(
+      file,
+      ['[ca]', 'default_ca=this', '[this]', ...lines, '[names]', 'commonName=supplied', ''].join('\n'),
+    );
+    if (!existsSync(this.index)) writeFileSync(this.index, '');
+    return file;
+  }
+
   private issue(file: string, commonName: string, subjects: string[], usage: string, days = DAYS): KeyPair {
     const at = (extension: string) => path.join(this.directory, `${file}.${extension}`);
     const pair = { certificate: at('pem'), key: at('key') };
     const names = subjects.length > 0 ? `subjectAltName=${subjects.join(',')}\n` : '';
     writeFileSync(at('extensions'), `${names}extendedKeyUsage=${usage}\n`);
     openssl('req', ...EC_KEY, '-subj', `/CN=${commonName}`, '-keyout', pair.key, '-out', at('request'));
-    const signer = ['-CA', this.certificate, '-CAkey', this.key, '-CAcreateserial'];
-    const output = ['-extfile', at('extensions'), '-out', pair.certificate];
-    openssl('x509', '-req', '-in', at('request'), ...signer, '-days', String(days), ...output);
+    const files = ['-in', at('request'), '-extfile', at('extensions'), '-out', pair.certificate];
+    openssl(
+      'ca',
+      '-config',
+      this.settings(),
+      '-batch',
+      '-notext',
+      ...this.signer(),
+      ...validity('', days),
+      ...files,
+    );
     return pair;
   }
 }
@@ -144,6 +173,12 @@ function writeKeystore(server: KeyPair, authority: CertificateAuthority): string
   const parts = [server.key, server.certificate, authority.certificate];
   writeFileSync(keystore, parts.map((file) => readFileSync(file, 'utf8')).join(''));
   return keystore;
+}
+
+/** From the day before now, or before its end, to some days from now. */
+function validity(kind: '' | 'crl', days: number): string[] {
+  const [start, end] = kind === 'crl' ? ['-crl_lastupdate', '-crl_nextupdate'] : ['-startdate', '-enddate'];
+  return [start, timestamp(Math.min(days, 0) - 1), end, timestamp(days)];
 }
 
 /** Some days from now, as OpenSSL's own files have it. */
