@@ -15,6 +15,9 @@ export function isAuthenticationRequired({ authentication, authorization }: Sett
 
 export function checkAuthentication(settings: Settings, { faults, warnings }: Findings): void {
   const clients = settings.authorization?.clients;
+  // Peers on a socket have no addresses, by which handshakes are told apart; what is on it needs no TLS.
+  if (settings.listen_socket && settings.tls)
+    faults.push('listen_socket: found beside tls; allowed: one of both');
   if (!isAuthenticationRequired(settings)) {
     if (clients) faults.push('authentication: found none; allowed beside authorization.clients: required');
     if (isOpenToAll(settings)) warnings.push(OPEN_TO_ALL);
