@@ -111,7 +111,9 @@ export class HttpConnections {
       const below = this.underTls.get(peerOf(socket));
       const connection = this.keep(socket, below && this.open.get(below)?.openedAt);
       if (below) this.open.delete(below);
-      const certificate = socket.authorized && socket.getPeerX509Certificate();
+      const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+      // Node also calls those authorized who resume a session of TLS 1.3 in which they had shown none.
+      socket.authorized = certificate !== undefined;
       if (certificate) connection.certificateExpiresAt = Date.parse(certificate.validTo);
       if (connection.certificateExpiresAt <= Date.now()) socket.destroy();
     });
