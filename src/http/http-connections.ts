@@ -156,7 +156,9 @@ export class HttpConnections {
       this.open.delete(below);
       connection.socket = socket;
       this.keep(socket, connection);
-      const certificate = socket.authorized && socket.getPeerX509Certificate();
+      const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+      // Node also calls those authorized who resume a session of TLS 1.3 in which they had shown none.
+      socket.authorized = certificate !== undefined;
       if (certificate) connection.terms.certificateExpiresAt = Date.parse(certificate.validTo);
       if (connection.terms.certificateExpiresAt <= Date.now()) socket.destroy();
     });

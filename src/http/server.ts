@@ -65,6 +65,8 @@ function speakHttp2(server: Server): void {
     http2.emit('connection', socket);
   });
   http2.on('request', (request, response) => {
+    // A session that was destroyed may still tell of streams that it had read.
+    if (!response.stream.session) return;
     if (METHODS.includes(request.method)) server.emit('request', request, response);
     else response.stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
   });

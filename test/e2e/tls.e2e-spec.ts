@@ -9,6 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import http2 from 'node:http2';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -436,6 +438,8 @@ describe('files that change while it runs', () => {
   ])('end the connections of a certificate when %s', async (_, changed) => {
     const [idle, busy] = [await Client.open(shows(other)), await Client.open(shows(other))];
     const upload = await Client.open(shows(other));
+    const session = http2.connect(kask.origin, { ca, ...shows(other) }).on('error', () => undefined);
+    await once(session, 'remoteSettings');
     upload.socket.write(
       `PUT ${kask.path('never-whole')} HTTP/1.1\r\nHost: kask.test\r\nContent-Length: 10\r\n\r\n01234`,
     );
@@ -450,6 +454,7 @@ describe('files that change while it runs', () => {
       true,
       true,
     ]);
+    expect(session.closed).toBe(true);
     expect(await visit(shows(other))).not.toBe(200);
     expect(await visit(shows(client))).toBe(200);
   });
