@@ -38,7 +38,7 @@ export async function listen(
   const connections = app.get(HttpConnections);
   setInterval(() => {
     connections.closeIdleSince(performance.now() - KEEP_IDLE_MS);
-    connections.cutSlowReaders();
+    connections.closeSlowAndGone();
     connections.endExpired();
   }, LOOK_AT_CONNECTIONS_EVERY_MS).unref();
   const management = await listenForManagement(app.get(ManagementPort), settings);

@@ -4,6 +4,7 @@ export const CLOSED_FOR = [
   'full',
   'refused',
   'slow_reader',
+  'gone',
   'slow_request',
   'headers_too_large',
   'not_http',

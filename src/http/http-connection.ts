@@ -17,6 +17,9 @@ const MAX_IN_FLIGHT = 1_000;
 /** A client has this long to take an answer whole, in ms, from when it was first seen (serve.ts) not to have done so. */
 const TAKE_ANSWER_MS = 30_000;
 
+/** Looks (serve.ts) for which a client of HTTP/2 may leave a PING unanswered. */
+const LOOKS_FOR_PONG = 2;
+
 /**
  * How long a client that sends too much may go on after its answer, in ms. Closing at once would reset the connection
  * while it still writes, and it might never see the answer; reading on without end would be its to decide.
@@ -101,6 +104,9 @@ export abstract class HttpConnection implements LimitedConnection {
 
   /** To be called now and then: a timer for each answer would cost each of them. */
   abstract cutIfSlowToTake(now: number): void;
+
+  /** To be called as often: whether there is still somebody at the other end. */
+  abstract closeIfGone(): void;
 
   abstract closeWithoutRequest(): void;
 
@@ -202,6 +208,9 @@ export class Http1Connection extends HttpConnection {
     else if (now - this.untaken.since >= TAKE_ANSWER_MS) this.close('slow_reader');
   }
 
+  /** Node sees it by itself. */
+  closeIfGone(): void {}
+
   closeWithoutRequest(): void {
     this.socket.destroySoon();
   }
@@ -258,6 +267,7 @@ export class Http2Connection extends HttpConnection {
   /** Of requests in flight, with when each was first seen written and not taken, of `performance.now()`, in ms. */
   private readonly responses = new Map<ServerResponse, number | undefined>();
   private wasTold = false;
+  private looksSincePing = 0;
 
   constructor(
     private readonly session: ServerHttp2Session,
@@ -307,6 +317,15 @@ export class Http2Connection extends HttpConnection {
       this.responses.set(response, since);
       if (now - since >= TAKE_ANSWER_MS) this.cut(response, 'slow_reader');
     }
+  }
+
+  /**
+   * Node 20 neither reads nor closes a session in which it has told the client of an error: it does not see that nobody is
+   * there any more, and requests would be in flight for ever. So it is asked by PING (RFC 9113 section 6.7).
+   */
+  closeIfGone(): void {
+    if (this.looksSincePing > LOOKS_FOR_PONG) return this.close('gone');
+    if (this.looksSincePing++ === 0 && !this.isClosed) this.session.ping(() => (this.looksSincePing = 0));
   }
 
   closeWithoutRequest(): void {

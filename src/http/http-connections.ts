@@ -76,9 +76,12 @@ export class HttpConnections {
     }
   }
 
-  cutSlowReaders(): void {
+  closeSlowAndGone(): void {
     const now = performance.now();
-    for (const connection of this.open.values()) connection.cutIfSlowToTake(now);
+    for (const connection of this.open.values()) {
+      connection.cutIfSlowToTake(now);
+      connection.closeIfGone();
+    }
   }
 
   /**
