@@ -20,7 +20,13 @@ let session: ClientHttp2Session;
 
 const start = (settings: Record<string, unknown> = {}): Promise<KaskProcess> => {
   const tls = { cert: certificates.serverCertificate, key: certificates.serverKey };
-  return KaskProcess.start({ storage: 'embedded', problem_instance: 'path', tls, max_value_bytes: MAX_VALUE_BYTES, ...settings });
+  return KaskProcess.start({
+    storage: 'embedded',
+    problem_instance: 'path',
+    tls,
+    max_value_bytes: MAX_VALUE_BYTES,
+    ...settings,
+  });
 };
 
 const connectTo = (service: KaskProcess): ClientHttp2Session =>
