@@ -249,6 +249,15 @@ describe('a refusal', () => {
     connection.destroy();
   });
 
+  it('is logged with no more of an identity than anybody needs', async () => {
+    const who = `spiffe://prod/${'x'.repeat(10_000)}`;
+    await ask(kask.origin, 'GET', kask.path('long'), { forwarded: `URI=${who}` });
+    const { identity } = await kask.waitForLog((line) =>
+      String(line.identity).startsWith('spiffe://prod/xx'),
+    );
+    expect(identity).toBe(who.slice(0, 512));
+  });
+
   it('is counted each time, and logged once a connection with who it was and without the key', async () => {
     const counts = async () =>
       metricsOf((await ask(kask.origin, 'GET', '/metrics', { forwarded: 'DNS=prometheus.example' })).body);

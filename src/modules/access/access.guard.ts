@@ -11,6 +11,9 @@ import { Problem } from '../../problems/problem.js';
 import { Metrics } from '../metrics/metrics.js';
 import { type Caller, Callers } from './callers.js';
 
+/** Of an identity that is refused, as many characters are logged: a proxy's header may hold thousands. */
+const MOST_SHOWN = 512;
+
 /** What a handler asks of its caller. */
 export const Requires = Reflector.createDecorator<Permission>();
 
@@ -64,7 +67,8 @@ export class AccessGuard implements CanActivate {
     if (!caller.isLogged) {
       caller.isLogged = true;
       const { status } = problem;
-      this.lines.write('warn', { msg: 'client refused', identity: caller.identity || 'none', status });
+      const identity = caller.identity.slice(0, MOST_SHOWN) || 'none';
+      this.lines.write('warn', { msg: 'client refused', identity, status });
     }
     return problem;
   }

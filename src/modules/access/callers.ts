@@ -17,12 +17,13 @@ export interface Caller {
   isLogged: boolean;
 }
 
-/** Of one connection of a proxy, the callers that are remembered at most. */
-const MOST_CALLERS = 256;
+/** Of one connection of a proxy, the headers that are remembered together, in bytes: that of hundreds of callers. */
+const MOST_REMEMBERED_BYTES = 64 * 1024;
 
 /** Whoever is at the other end of a connection: a client, or a proxy that speaks for clients. */
 class Peer {
   private readonly behind = new Map<string, Caller>();
+  private rememberedBytes = 0;
 
   constructor(
     readonly caller: Caller,
@@ -33,10 +34,18 @@ class Peer {
   speaksFor(header: string, decide: (header: string) => Caller): Caller {
     const known = this.behind.get(header);
     if (known) return known;
-    if (this.behind.size >= MOST_CALLERS) this.behind.clear();
     const caller = decide(header);
-    this.behind.set(header, caller);
+    this.remember(header, caller);
     return caller;
+  }
+
+  private remember(header: string, caller: Caller): void {
+    this.rememberedBytes += header.length;
+    if (this.rememberedBytes > MOST_REMEMBERED_BYTES) {
+      this.behind.clear();
+      this.rememberedBytes = header.length;
+    }
+    this.behind.set(header, caller);
   }
 }
 
