@@ -36,6 +36,8 @@ function parse(file: string, faults: string[]): Document | undefined {
 interface Reading extends Findings {
   document: Document;
   written: Map<string, Written>;
+  /** Of what may be done: a name that is none, or one with nothing behind it, must not come to more than was meant. */
+  isOfRights?: boolean;
 }
 
 // Follows the schema, never the file, into depth: recursive or exploding aliases and `__proto__` lead nowhere.
@@ -53,7 +55,8 @@ function readSection(given: unknown, section: SectionClass, path: string, readin
   for (const { key, value } of node.items) {
     const name = isScalar(key) ? String(key.value) : '';
     const setting = settingsOf(section).get(name);
-    if (!setting) reportUnknown(name, section, path, reading);
+    if (!setting && reading.isOfRights) refuseUnknown(name, section, path, reading);
+    else if (!setting) reportUnknown(name, section, path, reading);
     else if (setting.section) readSection(value, setting.section, `${path}${name}.`, reading);
     else if (setting.entries) readEntries(value, setting.entries, path + name, reading);
     else readSetting(value, path + name, Reflect.get(new section(), name), reading);
@@ -77,7 +80,7 @@ function readEntries(
     const name = isScalar(key) ? String(key.value) : '';
     if (accepts(name)) {
       found.push(name);
-      readSection(value, section, `${path}.${name}.`, reading);
+      readSection(value, section, `${path}.${name}.`, { ...reading, isOfRights: true });
     } else reading.faults.push(`${path}: found a name, ${showText(name)}; allowed: ${names}`);
   }
   if (found.length > 0) reading.written.set(path, { where: path, value: found });
@@ -85,13 +88,15 @@ function readEntries(
 
 function readSetting(given: unknown, path: string, standard: unknown, reading: Reading): void {
   const node = resolve(given, reading);
-  if (isNothing(node)) return;
   const value = isSeq(node) ? listOf(node.items, reading) : textOf(node);
   // A chart renders what its values leave out as empty text.
-  if (standard === undefined && !(value instanceof Unusable) && value.length === 0) return;
-  reading.written.set(path, { where: path, value, quoted: isScalar(node) && node.type !== 'PLAIN' });
+  const isEmpty = standard === undefined && !(value instanceof Unusable) && value.length === 0;
+  if (!isNothing(node) && !isEmpty)
+    reading.written.set(path, { where: path, value, quoted: isScalar(node) && node.type !== 'PLAIN' });
+  else if (reading.isOfRights) reading.written.set(path, { where: path, value: NOTHING });
 }
 
+const NOTHING = new Unusable('nothing');
 const UNUSABLE = new Unusable('what is neither a text nor a list of texts');
 
 function listOf(items: unknown[], reading: Reading): string[] | Unusable {
@@ -111,6 +116,11 @@ function isNothing(node: unknown): boolean {
   return (
     !node || (isScalar(node) && node.type === 'PLAIN' && /^(~|null|Null|NULL)?$/.test(String(node.value)))
   );
+}
+
+function refuseUnknown(name: string, section: SectionClass, path: string, { faults }: Reading): void {
+  const allowed = [...settingsOf(section).keys()].join(', ');
+  faults.push(`${path.slice(0, -1)}: found a name, ${showText(name)}; allowed: ${allowed}`);
 }
 
 function reportUnknown(

@@ -497,6 +497,14 @@ authorization:
       'authorization.clients.a.may: found ["rule"]; allowed: ',
     ],
     ['authorization: {clients: {a: {may: []}}}', 'authorization.clients.a.may: found nothing; allowed: '],
+    ...['[]', '""', '', '~', '{}'].map((keys) => [
+      `authorization: {clients: {a: {may: [read], keys: ${keys}}}}`,
+      'authorization.clients.a.keys: found ',
+    ]),
+    ...['key', 'Keys', 'prefixes', '<<'].map((name) => [
+      `authorization: {clients: {a: {may: [read], ${name}: [a]}}}`,
+      `authorization.clients.a: found a name, "${name}"; allowed: may, keys`,
+    ]),
     ...[
       '"*"',
       '"*.example"',

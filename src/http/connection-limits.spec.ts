@@ -93,3 +93,25 @@ describe('a limit for each peer', () => {
     expect(closed(crowd(limits, 2))).toEqual([]);
   });
 });
+
+describe('a limit of one connection from each address', () => {
+  it('holds however often the place is taken over', () => {
+    const limits = new ConnectionLimits(100, 1);
+    const connections = crowd(limits, 10, '10.0.0.1');
+    expect(connections.filter(({ isClosed }) => !isClosed)).toHaveLength(1);
+  });
+
+  it('holds after the whole house was full', () => {
+    const limits = new ConnectionLimits(2, 2);
+    const connections = [...crowd(limits, 1, '10.0.0.1'), ...crowd(limits, 1, '10.0.0.2')];
+    connections.push(...crowd(limits, 3, '10.0.0.1'));
+    expect(connections.filter(({ isClosed }) => !isClosed)).toHaveLength(2);
+  });
+
+  it('remembers nothing of who was refused', () => {
+    const limits = new ConnectionLimits(1, 1);
+    crowd(limits, 1, '10.0.0.1')[0]!.isOwed = true;
+    expect(limits.admit(new FakeConnection('10.0.0.2'))).toBe(false);
+    expect((limits as unknown as { ofPeers: Map<string, unknown> }).ofPeers.size).toBe(1);
+  });
+});

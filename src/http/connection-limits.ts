@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isLoopback } from '../config/host-name.js';
 import { ConnectionPlaces, type Occupant } from './connection-places.js';
 
 /** File descriptors that are kept for all but clients: connections to Cassandra, files, logs. */
@@ -27,24 +28,29 @@ export class ConnectionLimits {
 
   /** Takes a connection in, if need be in the place of another; false if there is no room for it. */
   admit(newcomer: LimitedConnection): boolean {
-    const ofPeer = this.placesOf(newcomer.peer);
+    const ofPeer = this.ofPeer(newcomer);
     if (ofPeer?.isFull && !this.makeRoom(ofPeer)) return false;
     if (this.all.isFull && !this.makeRoom(this.all)) return false;
     this.all.add(newcomer);
-    ofPeer?.add(newcomer);
+    // Who made room may have been the last one of this peer.
+    this.placesFor(newcomer.peer)?.add(newcomer);
     return true;
   }
 
   touch(connection: LimitedConnection): void {
     this.all.touch(connection);
-    if (this.mostPerPeer > 0) this.placesOf(connection.peer)?.touch(connection);
+    if (this.mostPerPeer > 0) this.ofPeer(connection)?.touch(connection);
   }
 
   leave(connection: LimitedConnection): void {
     this.all.delete(connection);
-    const ofPeer = this.placesOf(connection.peer);
+    const ofPeer = this.ofPeer(connection);
     ofPeer?.delete(connection);
     if (ofPeer?.count === 0) this.ofPeers.delete(connection.peer as string);
+  }
+
+  private ofPeer({ peer }: LimitedConnection): ConnectionPlaces<LimitedConnection> | undefined {
+    return peer === undefined ? undefined : this.ofPeers.get(peer);
   }
 
   private makeRoom(places: ConnectionPlaces<LimitedConnection>): boolean {
@@ -55,7 +61,7 @@ export class ConnectionLimits {
     return true;
   }
 
-  private placesOf(peer: string | undefined): ConnectionPlaces<LimitedConnection> | undefined {
+  private placesFor(peer: string | undefined): ConnectionPlaces<LimitedConnection> | undefined {
     if (this.mostPerPeer === 0 || peer === undefined || isLoopback(peer)) return undefined;
     let places = this.ofPeers.get(peer);
     if (!places) this.ofPeers.set(peer, (places = new ConnectionPlaces(this.mostPerPeer)));
@@ -71,9 +77,4 @@ export function descriptorsForConnections(): number {
   } catch {
     return Infinity;
   }
-}
-
-/** Of an IPv4 or IPv6 address as Node writes it; IPv4 may be mapped into IPv6. */
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }

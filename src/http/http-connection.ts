@@ -269,8 +269,10 @@ export class Http2Connection extends HttpConnection {
   private wasTold = false;
   private looksSincePing = 0;
 
+  /** @param socket which outlives a session that has ended for as long as the client keeps it open */
   constructor(
     private readonly session: ServerHttp2Session,
+    private readonly socket: TLSSocket,
     terms: Terms,
     isEnding: boolean,
   ) {
@@ -282,8 +284,7 @@ export class Http2Connection extends HttpConnection {
   }
 
   get isForCertificate(): boolean {
-    const { socket } = this.session;
-    return socket instanceof TLSSocket && socket.getPeerX509Certificate() !== undefined;
+    return this.socket.getPeerX509Certificate() !== undefined;
   }
 
   endAfterAnswer(): void {
@@ -321,23 +322,27 @@ export class Http2Connection extends HttpConnection {
 
   /**
    * Node 20 neither reads nor closes a session in which it has told the client of an error: it does not see that nobody is
-   * there any more, and requests would be in flight for ever. So it is asked by PING (RFC 9113 section 6.7).
+   * there any more, and requests would be in flight for ever. So it is asked by PING (RFC 9113 section 6.7). Who has seen his
+   * session end, and does not close, has as long.
    */
   closeIfGone(): void {
     if (this.looksSincePing > LOOKS_FOR_PONG) return this.close('gone');
-    if (this.looksSincePing++ === 0 && !this.isClosed) this.session.ping(() => (this.looksSincePing = 0));
+    if (this.looksSincePing++ === 0 && !this.session.destroyed)
+      this.session.ping(() => (this.looksSincePing = 0));
   }
 
   closeWithoutRequest(): void {
-    this.session.close();
+    if (this.session.destroyed) this.socket.destroySoon();
+    else this.session.close();
   }
 
   destroy(): void {
     this.session.destroy();
+    this.socket.destroy();
   }
 
   protected get isClosed(): boolean {
-    return this.session.destroyed;
+    return this.socket.destroyed;
   }
 
   protected take(response: ServerResponse, start: () => void): void {

@@ -130,15 +130,15 @@ export class HttpConnections {
   }
 
   /** What was taken for HTTP/1.1 until the handshake told. */
-  private keepSession(session: ServerHttp2Session, socket: Socket): void {
+  private keepSession(session: ServerHttp2Session, socket: TLSSocket): void {
     const before = this.on(socket);
     const { limits } = before.terms;
-    const connection = new Http2Connection(session, before.terms, this.isLeaving);
+    const connection = new Http2Connection(session, socket, before.terms, this.isLeaving);
     this.open.delete(socket);
     this.open.set(session, connection);
     limits?.leave(before);
     limits?.admit(connection);
-    session.on('close', () => {
+    socket.on('close', () => {
       this.open.delete(session);
       limits?.leave(connection);
     });
@@ -151,7 +151,9 @@ export class HttpConnections {
       this.underTls.set(peer, socket);
       socket.on('close', () => this.underTls.get(peer) === socket && this.underTls.delete(peer));
     });
-    server.on('session', (session: ServerHttp2Session, socket: Socket) => this.keepSession(session, socket));
+    server.on('session', (session: ServerHttp2Session, socket: TLSSocket) =>
+      this.keepSession(session, socket),
+    );
     server.prependListener('secureConnection', (socket: TLSSocket) => {
       const below = this.underTls.get(peerOf(socket));
       const connection = below && this.open.get(below);

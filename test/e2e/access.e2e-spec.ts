@@ -319,6 +319,22 @@ it('authorization is taken up again when the file changes, on open connections t
   await kask.stop();
 });
 
+it('authorization that waited for another file to be mended is taken up without another change', async () => {
+  const log_key_file = path.join(certificates.directory, 'log-key');
+  writeFileSync(log_key_file, 'x'.repeat(32), { mode: 0o600 });
+  const kask = await KaskProcess.start({ storage: 'embedded', authorization, log_key_file });
+  writeFileSync(log_key_file, 'half');
+  const settings = parse(readFileSync(kask.configFile, 'utf8'));
+  const revoked = { clients: { [JOB]: { may: ['read'] } } };
+  writeFileSync(kask.configFile, stringify({ ...settings, authorization: revoked }));
+  await kask.waitForLog(({ msg }) => msg.startsWith('the settings have changed and cannot be used'));
+  writeFileSync(log_key_file, 'y'.repeat(32));
+  await kask.waitForLog(({ msg }) => msg === 'authorization has changed and is in force', 20_000);
+  const { status } = await ask(kask.origin, 'GET', kask.path('dewiki:x'), { forwarded: `URI=${WEB}` });
+  expect(status).toBe(403);
+  await kask.stop();
+});
+
 describe('the management port', () => {
   let kask: KaskProcess;
   beforeAll(async () => {

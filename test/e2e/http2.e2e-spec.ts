@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import http2, { type ClientHttp2Session, constants, type IncomingHttpHeaders } from 'node:http2';
 import https from 'node:https';
+import type { SocketConstructorOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { createCertificates } from '../harness/certificates.js';
@@ -348,6 +349,24 @@ describe('a shutdown', () => {
   });
 });
 
+it('a client that leaves and does not close its connection holds neither a place nor a shutdown', async () => {
+  const management = { listen_address: '127.0.0.1', listen_port: 0 };
+  const service = await start({ limits: { connections: 8 }, shutdown_timeout_ms: 30_000, management });
+  const left: RawSession[] = [];
+  for (let i = 0; i < 20; i++) {
+    const raw = await RawSession.open(service, { allowHalfOpen: true });
+    raw.frame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8));
+    left.push(raw);
+    await sleep(20);
+  }
+  const text = await (await fetch(`${service.management}/metrics`)).text();
+  // Beside those on the first port there is ours.
+  expect(Number(/^kask_http_connections (\d+)$/m.exec(text)?.[1])).toBeLessThanOrEqual(9);
+  service.signal('SIGTERM');
+  expect(await Promise.race([service.exited, sleep(10_000, 'still running', { ref: false })])).toBe(0);
+  left.forEach((each) => each.close());
+});
+
 describe('a peer that floods', () => {
   const COUNT = 20_000;
 
@@ -413,16 +432,29 @@ function residentMebibytes(): number {
   return Number(kilobytes) / 1_024;
 }
 
-function secured(ALPNProtocols: string[] | undefined, service = kask): Promise<TLSSocket> {
+function secured(
+  ALPNProtocols: string[] | undefined,
+  service = kask,
+  options: SocketConstructorOpts = {},
+): Promise<TLSSocket> {
   const { hostname, port } = new URL(service.origin);
-  const socket = connect({ host: hostname, port: Number(port), ca, ALPNProtocols });
+  const socket = connect({ host: hostname, port: Number(port), ca, ALPNProtocols, ...options });
   return new Promise((resolve, reject) => {
     socket.once('secureConnect', () => resolve(socket)).once('error', reject);
   });
 }
 
 /** RFC 9113 section 6. */
-const FRAME = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PING: 6, CONTINUATION: 9 };
+const FRAME = {
+  DATA: 0,
+  HEADERS: 1,
+  PRIORITY: 2,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PING: 6,
+  GOAWAY: 7,
+  CONTINUATION: 9,
+};
 const END_STREAM = 1;
 const END_HEADERS = 4;
 
@@ -459,8 +491,8 @@ class RawSession {
     socket.resume();
   }
 
-  static async open(service = kask): Promise<RawSession> {
-    const raw = new RawSession(await secured(['h2'], service));
+  static async open(service = kask, options: SocketConstructorOpts = {}): Promise<RawSession> {
+    const raw = new RawSession(await secured(['h2'], service, options));
     raw.bytes(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'));
     raw.frame(FRAME.SETTINGS, 0, 0, Buffer.alloc(0));
     return raw;

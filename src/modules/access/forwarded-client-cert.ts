@@ -20,7 +20,7 @@ interface Pair {
   value: string;
 }
 
-const PAIR = /\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))\s*([;,]|$)/y;
+const PAIR = /\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"\s*|([^",;]*))([;,]|$)/y;
 
 function lastElement(header: string): Pair[] | undefined {
   const pairs: Pair[] = [];
