@@ -29,7 +29,10 @@ export function permitting({ read, write = [], addons = false }: Permissions): s
 function program(): string[] {
   const at = (name: string): string => path.join(REPOSITORY, name);
   const modules = at('node_modules');
-  return [at('dist/'), at('openapi/'), at('package.json'), modules, `${realpathSync(modules)}/`];
+  const linked = realpathSync(modules);
+  // Node 20 aborts where it is told of one place twice.
+  const link = linked === modules ? [] : [modules];
+  return [at('dist/'), at('openapi/'), at('package.json'), ...link, `${linked}/`];
 }
 
 /** Of nobody: no file on this machine is this user's. */

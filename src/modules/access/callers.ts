@@ -17,8 +17,9 @@ export interface Caller {
   isLogged: boolean;
 }
 
-/** Of one connection of a proxy, the headers that are remembered together, in bytes: that of hundreds of callers. */
+/** Of one connection of a proxy, what is remembered of callers at most, in bytes; about so many beside its header each takes. */
 const MOST_REMEMBERED_BYTES = 64 * 1024;
+const CALLER_BYTES = 256;
 
 /** Whoever is at the other end of a connection: a client, or a proxy that speaks for clients. */
 class Peer {
@@ -40,11 +41,12 @@ class Peer {
   }
 
   private remember(header: string, caller: Caller): void {
-    this.rememberedBytes += header.length;
-    if (this.rememberedBytes > MOST_REMEMBERED_BYTES) {
+    const bytes = header.length + CALLER_BYTES;
+    if (this.rememberedBytes + bytes > MOST_REMEMBERED_BYTES) {
       this.behind.clear();
-      this.rememberedBytes = header.length;
+      this.rememberedBytes = 0;
     }
+    this.rememberedBytes += bytes;
     this.behind.set(header, caller);
   }
 }
