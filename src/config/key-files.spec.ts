@@ -54,6 +54,14 @@ describe('files of secrets', () => {
     ]);
   });
 
+  it.each([SECRET, `value a: ${SECRET}`, Buffer.alloc(32, 7).toString('hex')])(
+    'are not shown where one is pasted in place of its path',
+    (secret) =>
+      expect(findings({ encryption: { key_file: secret }, log_key_file: secret }).join()).not.toContain(
+        secret,
+      ),
+  );
+
   it('should not be for everybody', () => {
     const keys = written('keys', KEYS, 0o644);
     expect(findings({ encryption: { key_file: keys } })).toEqual([

@@ -27,9 +27,9 @@ export function show({ value, quoted }: Written): string {
   return quoted ? `"${value}" in quotes` : value;
 }
 
-/** A key pasted where its path belongs, or user:password@host: neither may reach a log. */
+/** A key pasted where its path belongs (32 bytes in base64 or hexadecimal, or a PEM), or user:password@host: neither may reach a log. */
 export function showText(text: string): string {
-  return /[\n@]|.{121}/.test(text)
+  return /[\n@]|.{121}|[A-Za-z0-9+/]{43}=|[0-9A-Fa-f]{64}/.test(text)
     ? 'a text that is not shown (it is long, or may hold a secret)'
     : JSON.stringify(text);
 }
