@@ -41,7 +41,11 @@ export function answerUnparsable(
   const lines = new LogBudget(logger);
   return (error: Error & { code?: string }, socket: Socket): void => {
     const { code = '' } = error;
-    if (isOfTls(code)) return connections.on(socket).close('tls');
+    if (isOfTls(code) || isOfCertificate(socket)) {
+      // Node has mostly closed it by now.
+      connections.counts.count('tls');
+      return void socket.destroy();
+    }
     // On a connection that broke, an answer would wait for ever to be written.
     if (!/^(HPE|ERR_HTTP)_/.test(code) || !socket.writable) return void socket.destroy();
     const { problem, reason } = FAULTS[code] ?? NOT_HTTP;
@@ -57,6 +61,11 @@ export function answerUnparsable(
 /** Node reports a handshake that failed, or was not finished in time, in the same way. */
 function isOfTls(code: string): boolean {
   return code === 'ERR_TLS_HANDSHAKE_TIMEOUT' || code === 'EPROTO' || code.startsWith('ERR_SSL_');
+}
+
+/** Of one that was asked for and is no good, Node says no more than that the connection is gone. */
+function isOfCertificate(socket: Socket): boolean {
+  return 'authorizationError' in socket && Boolean(socket.authorizationError) && !socket.writable;
 }
 
 function wholeAnswer(problem: Problem, headers: Readonly<Record<string, string>>): string {

@@ -198,6 +198,7 @@ describe('clients are asked for a certificate', () => {
       expired: 'refused',
       forServers: 'refused',
     });
+    expect(await metrics(shows(client))).toContain('kask_http_connections_closed_total{reason="tls"} 4\n');
   });
 
   it.each([['optional'], ['none']])('%s: and are served without', async (client_auth) => {
