@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { chmodSync } from 'node:fs';
 import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -7,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Settings } from './config/settings.js';
 import { HttpConnections } from './http/http-connections.js';
 import { ManagementPort } from './http/management-port.js';
-import { clearStaleSocket, SOCKET_MODE } from './http/unix-socket.js';
+import { clearStaleSocket, SOCKET_UMASK } from './http/unix-socket.js';
 import { Readiness } from './modules/health/readiness.js';
 import type { StopSignals } from './stop-signals.js';
 
@@ -61,8 +60,13 @@ async function listenForSessions(app: NestFastifyApplication, settings: Settings
     return;
   }
   await clearStaleSocket(path);
-  await app.listen({ path, backlog: BACKLOG });
-  chmodSync(path, SOCKET_MODE);
+  // From the first moment on, and no permission is needed to change it afterwards.
+  const umask = process.umask(SOCKET_UMASK);
+  try {
+    await app.listen({ path, backlog: BACKLOG });
+  } finally {
+    process.umask(umask);
+  }
 }
 
 /** Resolves with the origin of the second port, if there is one. */

@@ -33,6 +33,7 @@ const ONE_PIECE_BYTES = 16 * 1024;
 export interface Terms {
   counts: ConnectionCounts;
   limits: ConnectionLimits | undefined;
+  isTls: boolean;
   /** Address of the client; undefined on a Unix socket. */
   peer: string | undefined;
   /** Of `performance.now()`, in ms; with TLS, before the handshake. */
@@ -47,6 +48,7 @@ export abstract class HttpConnection implements LimitedConnection {
   /** Of `performance.now()`, in ms. */
   idleSince = performance.now();
   readonly peer: string | undefined;
+  private isToldIdle = false;
 
   /** @param isEnding whether its next answer is the last */
   protected constructor(
@@ -77,7 +79,8 @@ export abstract class HttpConnection implements LimitedConnection {
 
   closeIfIdleSince(time: number): void {
     if (this.requestsInFlight > 0 || this.idleSince > time) return;
-    this.terms.counts.count('idle');
+    if (!this.isToldIdle) this.terms.counts.count('idle');
+    this.isToldIdle = true;
     this.closeWithoutRequest();
   }
 
@@ -145,6 +148,7 @@ export class Http1Connection extends HttpConnection {
   }
 
   get isForCertificate(): boolean {
+    if (!this.terms.isTls) return false;
     return !(this.socket instanceof TLSSocket) || this.socket.getPeerX509Certificate() !== undefined;
   }
 
@@ -316,7 +320,7 @@ export class Http2Connection extends HttpConnection {
     for (const [response, since = now] of this.responses) {
       if (!isUntaken(response)) continue;
       this.responses.set(response, since);
-      if (now - since >= TAKE_ANSWER_MS) this.cut(response, 'slow_reader');
+      if (now - since >= TAKE_ANSWER_MS) this.close('slow_reader');
     }
   }
 
@@ -326,6 +330,8 @@ export class Http2Connection extends HttpConnection {
    * session end, and does not close, has as long.
    */
   closeIfGone(): void {
+    // The answer to a PING may wait behind data that the client is slow to take.
+    if ([...this.responses.keys()].some(isUntaken)) return;
     if (this.looksSincePing > LOOKS_FOR_PONG) return this.close('gone');
     if (this.looksSincePing++ === 0 && !this.session.destroyed)
       this.session.ping(() => (this.looksSincePing = 0));

@@ -26,8 +26,9 @@ export class HttpConnections {
 
   /** From now on also those of this server, which has limits of its own. */
   follow(server: Server, limits?: ConnectionLimits): void {
-    server.on('connection', (socket: Socket) => this.take(socket, limits));
-    if ('setSecureContext' in server) this.followTls(server);
+    const isTls = 'setSecureContext' in server;
+    server.on('connection', (socket: Socket) => this.take(socket, isTls, limits));
+    if (isTls) this.followTls(server);
   }
 
   /** Handshakes included. */
@@ -47,7 +48,12 @@ export class HttpConnections {
 
   /** For what is no request yet. */
   on(socket: Socket): HttpConnection {
-    return this.open.get(socket) ?? this.keep(socket, this.connectionOn(socket));
+    return this.open.get(socket) ?? this.keep(socket, this.connectionOn(socket, 'encrypted' in socket));
+  }
+
+  /** Whether it is one that was taken, and its handshake done if there is one. */
+  knows(socket: Socket): boolean {
+    return this.open.has(socket);
   }
 
   /** Who keeps connections learns from his next answer to open the one after elsewhere. */
@@ -104,15 +110,16 @@ export class HttpConnections {
     setTimeout(closeAll, FAREWELL_AT_MOST_MS).unref();
   }
 
-  private take(socket: Socket, limits: ConnectionLimits | undefined): void {
-    const connection = this.connectionOn(socket, limits);
+  private take(socket: Socket, isTls: boolean, limits: ConnectionLimits | undefined): void {
+    const connection = this.connectionOn(socket, isTls, limits);
     if (limits && !limits.admit(connection)) return connection.close('refused');
     this.keep(socket, connection);
     socket.on('close', () => limits?.leave(connection));
   }
 
-  private connectionOn(socket: Socket, limits?: ConnectionLimits): Http1Connection {
+  private connectionOn(socket: Socket, isTls: boolean, limits?: ConnectionLimits): Http1Connection {
     const terms = {
+      isTls,
       counts: this.counts,
       limits,
       peer: socket.remoteAddress,

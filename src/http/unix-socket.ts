@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 
-/** Its group may connect too: the proxy beside us runs as another user. */
-export const SOCKET_MODE = 0o660;
+/** Its mode is 0660: its group may connect too, as the proxy beside us runs as another user. */
+export const SOCKET_UMASK = 0o117;
 
 /** Removes a socket that a killed process left behind. What is something else, or is listened to, stays: it throws. */
 export async function clearStaleSocket(path: string): Promise<void> {

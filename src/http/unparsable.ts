@@ -39,11 +39,14 @@ export function answerUnparsable(
   headers: Readonly<Record<string, string>>,
 ) {
   const lines = new LogBudget(logger);
+  const handshakes = new LogBudget(logger);
   return (error: Error & { code?: string }, socket: Socket): void => {
     const { code = '' } = error;
-    if (isOfTls(code) || isOfCertificate(socket)) {
+    const refusal = isOfTls(code) ? code : connections.knows(socket) ? undefined : certificateFault(socket);
+    if (refusal !== undefined) {
       // Node has mostly closed it by now.
       connections.counts.count('tls');
+      handshakes.write('warn', { msg: 'TLS handshake failed', reason: refusal });
       return void socket.destroy();
     }
     // On a connection that broke, an answer would wait for ever to be written.
@@ -64,8 +67,10 @@ function isOfTls(code: string): boolean {
 }
 
 /** Of one that was asked for and is no good, Node says no more than that the connection is gone. */
-function isOfCertificate(socket: Socket): boolean {
-  return 'authorizationError' in socket && Boolean(socket.authorizationError) && !socket.writable;
+function certificateFault(socket: Socket): string | undefined {
+  return 'authorizationError' in socket && typeof socket.authorizationError === 'string'
+    ? socket.authorizationError
+    : undefined;
 }
 
 function wholeAnswer(problem: Problem, headers: Readonly<Record<string, string>>): string {

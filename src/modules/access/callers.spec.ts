@@ -40,6 +40,16 @@ describe('who speaks', () => {
   it('a peer without an address does on a Unix socket alone', () =>
     expect(connectionOf({}, true).of(`URI=${WEB}`).identity).toBe(WEB));
 
+  it('a peer at loopback does not if it shows a certificate of its own, unless that is of a proxy', () => {
+    const peer = { remoteAddress: '127.0.0.1', authorized: true };
+    expect(connectionOf({ ...peer, subjectAltName: 'DNS:low' }).of(`URI=${WEB}`).identity).toBe('low');
+    expect(connectionOf({ ...peer, subjectAltName: 'IP Address:10.0.0.1' }).of(`URI=${WEB}`).identity).toBe(
+      '',
+    );
+    const proxy = { ...peer, subjectAltName: 'URI:spiffe://prod/proxy' };
+    expect(connectionOf(proxy).of(`URI=${WEB}`).identity).toBe(WEB);
+  });
+
   it('a certificate counts once it was verified', () => {
     const certificate = { remoteAddress: '10.0.0.1', subjectAltName: `URI:${WEB}` };
     expect(connectionOf({ ...certificate, authorized: true }).of().identity).toBe(WEB);

@@ -98,12 +98,19 @@ export class IdentifiedCallers extends Callers {
   }
 
   private meet(connection: HttpConnection, socket: Socket): Peer {
-    const caller = this.callerWith(namesVerified(socket));
-    // A peer that is gone has no address either: its absence alone proves nothing.
-    const isNear = this.onSocket || isLoopback(socket.remoteAddress ?? '');
-    const peer = new Peer(caller, isNear || this.clients.isProxy(caller.identity));
+    const names = namesVerified(socket);
+    const caller = this.callerWith(names);
+    const peer = new Peer(caller, names ? this.clients.isProxy(caller.identity) : this.isNear(socket));
     this.peers.set(connection, peer);
     return peer;
+  }
+
+  /**
+   * Who shows a certificate of his own may have come through a hop on our pod that knows nothing of TLS: that he seems to be
+   * near makes nobody of him whom we believe. A peer that is gone has no address: its absence alone proves nothing.
+   */
+  private isNear({ remoteAddress = '' }: Socket): boolean {
+    return this.onSocket || isLoopback(remoteAddress);
   }
 
   private callerWith(names: SubjectNames | undefined): Caller {
