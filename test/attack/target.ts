@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -75,6 +76,11 @@ export class Target {
       sockets: this.sockets(),
       requestsInFlight: value('kask_http_requests_in_flight'),
     };
+  }
+
+  /** As the system has them, with their state, what waits to be read and written, and their peers. */
+  connections(): string {
+    return execFileSync('ss', ['-tnH', 'sport', '=', `:${new URL(this.origin).port}`], { encoding: 'utf8' });
   }
 
   sockets(): number {

@@ -13,8 +13,8 @@ import { stateTable, steadyTable } from './tables.js';
 const AT_ONCE = 96;
 /** The share that comes before memory is looked at for the first time. */
 const WARM_UP = 0.1;
-/** Within which all has to be as before, in ms. */
-const RESTS_WITHIN_MS = 60_000;
+/** Within which all has to be as before, in ms: a connection without requests is closed after 72 s. */
+const RESTS_WITHIN_MS = 90_000;
 const LOOKS_EVERY_MS = 500;
 const ASKED_MEANWHILE = 100;
 /** That may stay, in MiB: pages that the allocator keeps, and garbage that nobody had to collect yet. */
@@ -123,7 +123,12 @@ export class Fuzz {
     for (const [shape, was] of before) {
       const is = after.get(shape) as State;
       if (is.requestsInFlight !== 0) this.wrong(shape, `${is.requestsInFlight} requests stay in flight`);
-      if (is.sockets > was.sockets) this.wrong(shape, `sockets: ${was.sockets} before, ${is.sockets} after`);
+      if (is.sockets > was.sockets)
+        this.wrong(
+          shape,
+          `sockets: ${was.sockets} before, ${is.sockets} after`,
+          this.target(shape).connections(),
+        );
       if (is.residentMib > was.residentMib + MORE_RESIDENT_MIB)
         this.wrong(shape, `resident: ${was.residentMib} MiB before, ${is.residentMib} after`);
       if (is.heapMib > was.heapMib + MORE_HEAP_MIB)
