@@ -62,7 +62,8 @@ export abstract class HttpConnection implements LimitedConnection {
   begin(response: ServerResponse, start: () => void): void {
     this.requestsInFlight++;
     this.terms.limits?.touch(this);
-    response.on('close', () => this.answered(response));
+    // Node 24 closes by itself some that we close (takeTurn).
+    response.once('close', () => this.answered(response));
     if (this.requestsInFlight > MAX_IN_FLIGHT) this.close('pipelined');
     this.take(response, start);
   }

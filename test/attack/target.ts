@@ -36,7 +36,8 @@ export class Target {
     private readonly certificates: Certificates | undefined,
   ) {
     this.ca = certificates && readFileSync(certificates.ca);
-    const options = { keepAlive: true, ca: this.ca };
+    // One alone: who asks again as soon as he has his answer would open a second, and both would be counted as sockets.
+    const options = { keepAlive: true, maxSockets: 1, ca: this.ca };
     this.agent = this.ca ? new https.Agent(options) : new http.Agent(options);
   }
 

@@ -69,7 +69,7 @@ export class SessionRequests {
     const connection = this.connections.of(request);
     const exchange = new SessionExchange(connection, request, response);
     this.metrics.httpInFlight++;
-    response.on('close', () => this.record(exchange));
+    response.once('close', () => this.record(exchange));
     connection.begin(response, () => void this.handle(exchange));
   }
 
