@@ -5,7 +5,7 @@ import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
 import { checkKeyFiles } from './key-files.js';
 import { Validator } from './rules.js';
-import { settingsOf, type SectionClass } from './setting.js';
+import { type Entries, settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
 import { readText, Unreadable } from './text-file.js';
 import { checkTlsFiles } from './tls-files.js';
@@ -58,14 +58,14 @@ function fill<T extends object>(
   const settings = settingsOf(section.constructor as SectionClass);
   for (const [key, setting] of settings) {
     const found = written.get(path + key);
-    if (setting.entries) {
-      const names = (found?.value ?? []) as string[];
-      const filled = (name: string) =>
-        fill(new setting.entries!.section(), `${path}${key}.${name}.`, written, faults);
-      if (found) Reflect.set(section, key, Object.fromEntries(names.map((name) => [name, filled(name)])));
-      continue;
-    }
-    if (found) Reflect.set(section, key, setting.read(found));
+    if (found)
+      Reflect.set(
+        section,
+        key,
+        setting.entries
+          ? fillEntries(setting.entries, found.value as string[], path + key, written, faults)
+          : setting.read(found),
+      );
     if (!setting.section || !(Reflect.has(section, key) || isWritten(`${path}${key}.`, written))) continue;
     Reflect.set(section, key, fill(new setting.section(), `${path}${key}.`, written, faults));
   }
@@ -78,6 +78,17 @@ function fill<T extends object>(
     Reflect.deleteProperty(section, property);
   }
   return section;
+}
+
+function fillEntries(
+  { section }: Entries,
+  names: string[],
+  path: string,
+  written: Map<string, Written>,
+  faults: string[],
+): Record<string, object> {
+  const filled = (name: string) => fill(new section(), `${path}.${name}.`, written, faults);
+  return Object.fromEntries(names.map((name) => [name, filled(name)]));
 }
 
 function isWritten(path: string, written: Map<string, Written>): boolean {

@@ -5,6 +5,8 @@ import type { FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
 import type { Counter } from 'prom-client';
 import type { Permission } from '../../config/settings.js';
+import type { HttpConnection } from '../../http/http-connection.js';
+import { HttpConnections } from '../../http/http-connections.js';
 import { ManagementPort } from '../../http/management-port.js';
 import { LogBudget } from '../../log-budget.js';
 import { Problem } from '../../problems/problem.js';
@@ -29,6 +31,7 @@ export class AccessGuard implements CanActivate {
 
   constructor(
     private readonly callers: Callers,
+    private readonly connections: HttpConnections,
     private readonly reflector: Reflector,
     private readonly management: ManagementPort,
     logger: PinoLogger,
@@ -44,13 +47,14 @@ export class AccessGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const permission = this.reflector.get<Permission | undefined>(Requires, context.getHandler());
     const { raw } = context.switchToHttp().getRequest<FastifyRequest>();
-    if (permission && !this.management.took(raw)) this.admit(this.identify(raw), permission);
+    if (permission && !this.management.took(raw))
+      this.admit(this.identify(raw, this.connections.of(raw)), permission);
     return true;
   }
 
   /** Throws the 401 if nobody can be told from a request. */
-  identify(request: IncomingMessage): Caller {
-    const caller = this.callers.of(request);
+  identify(request: IncomingMessage, connection: HttpConnection): Caller {
+    const caller = this.callers.of(request, connection);
     if (caller.identity === '') throw this.refuse(caller, NOT_AUTHORIZED);
     return caller;
   }

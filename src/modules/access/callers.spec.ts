@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { HttpConnections } from '../../http/http-connections.js';
+import type { HttpConnection } from '../../http/http-connection.js';
 import { IdentifiedCallers } from './callers.js';
 import { Clients } from './clients.js';
 
@@ -16,13 +16,16 @@ interface Peer {
 function connectionOf({ subjectAltName, ...peer }: Peer, onSocket = false) {
   const getPeerX509Certificate = jest.fn(() => subjectAltName && { subjectAltName });
   const socket = { ...peer, getPeerX509Certificate };
-  const connections = { of: () => socket } as unknown as HttpConnections;
-  const callers = new IdentifiedCallers(clients, connections, onSocket);
+  const connection = {} as HttpConnection;
+  const callers = new IdentifiedCallers(clients, onSocket);
   const of = (forwarded?: string) =>
-    callers.of({
-      socket,
-      headers: forwarded === undefined ? {} : { 'x-forwarded-client-cert': forwarded },
-    } as unknown as IncomingMessage);
+    callers.of(
+      {
+        socket,
+        headers: forwarded === undefined ? {} : { 'x-forwarded-client-cert': forwarded },
+      } as unknown as IncomingMessage,
+      connection,
+    );
   return { of, callers, getPeerX509Certificate };
 }
 

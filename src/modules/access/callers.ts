@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { isLoopback } from '../../config/host-name.js';
 import type { HttpConnection } from '../../http/http-connection.js';
-import type { HttpConnections } from '../../http/http-connections.js';
 import { ANYTHING, type Clients, type Rights } from './clients.js';
 import { namesForwarded } from './forwarded-client-cert.js';
 import { identitiesOf, namesIn, type SubjectNames } from './subject-names.js';
@@ -53,7 +52,7 @@ class Peer {
 
 /** Tells who sends a request. */
 export abstract class Callers {
-  abstract of(request: IncomingMessage): Caller;
+  abstract of(request: IncomingMessage, connection: HttpConnection): Caller;
   /** From now on everybody is judged by these, also on connections that are open. */
   abstract takeUp(clients: Clients): void;
 }
@@ -77,14 +76,12 @@ export class IdentifiedCallers extends Callers {
   /** @param onSocket whether what is listened to is a Unix socket, whose peers have no address */
   constructor(
     private clients: Clients,
-    private readonly connections: HttpConnections,
     private readonly onSocket: boolean,
   ) {
     super();
   }
 
-  of(request: IncomingMessage): Caller {
-    const connection = this.connections.of(request);
+  of(request: IncomingMessage, connection: HttpConnection): Caller {
     const peer = this.peers.get(connection) ?? this.meet(connection, request.socket);
     const header = peer.isProxy ? request.headers['x-forwarded-client-cert'] : undefined;
     // Of a header that comes several times Node makes one text.

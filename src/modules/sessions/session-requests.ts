@@ -88,7 +88,7 @@ export class SessionRequests {
 
   private admit(exchange: SessionExchange): Handler {
     keepToProtocol(exchange.request, exchange.response);
-    const caller = this.guard.identify(exchange.request);
+    const caller = this.guard.identify(exchange.request, exchange.connection);
     const handler = this.handlers.get(exchange.method);
     if (!handler) throw this.notAllowed(exchange.method);
     exchange.key = parseSessionKey(this.baseUri.rest(exchange.target));
