@@ -8,6 +8,7 @@ import { parseCommandLine, USAGE, UsageError } from './command-line.js';
 import { describeSettings, InvalidSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { SettingsSource } from './config/settings-source.js';
+import { LogOutputs } from './log-outputs.js';
 import { createLogger } from './logging.js';
 import { hashKey } from './modules/sessions/log-key.js';
 import { placeOf } from './problems/place-of.js';
@@ -40,13 +41,29 @@ async function run(argv: string[]): Promise<number> {
   if (action === 'check-config')
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
   if (action === 'hash-key') return print(hashKey(settings, readFileSync(STANDARD_INPUT)));
-  const logger = createLogger(settings);
+  const outputs = new LogOutputs(settings);
+  const logger = createLogger(settings, outputs);
+  outputs.tellTo(logger);
   for (const warning of warnings) logger.warn(warning);
   process.on('uncaughtException', (error) => {
     logger.fatal({ reason: placeOf(error) }, 'this should never happen');
-    process.exit(EX_SOFTWARE);
+    void outputs.end().finally(() => process.exit(EX_SOFTWARE));
   });
-  const listening = start(settings, source, logger);
+  try {
+    return await serve(settings, source, logger, outputs, signals);
+  } finally {
+    await outputs.end();
+  }
+}
+
+async function serve(
+  settings: Settings,
+  source: SettingsSource,
+  logger: Logger,
+  outputs: LogOutputs,
+  signals: StopSignals,
+): Promise<number> {
+  const listening = start(settings, source, logger, outputs);
   const early = await Promise.race([signals.first, listening.then(() => undefined)]);
   if (!early) return (await listening).leaveOn(signals);
   logger.info({ signal: early }, 'told to stop before it listened');
@@ -54,10 +71,15 @@ async function run(argv: string[]): Promise<number> {
 }
 
 /** Loaded only now: a mistake in the configuration is told without waiting for the framework. */
-async function start(settings: Settings, source: SettingsSource, logger: Logger): Promise<Listening> {
+async function start(
+  settings: Settings,
+  source: SettingsSource,
+  logger: Logger,
+  outputs: LogOutputs,
+): Promise<Listening> {
   const { createApplication } = await import('./application.js');
   const { listen } = await import('./serve.js');
-  return listen(await createApplication(settings, source, logger), settings, logger);
+  return listen(await createApplication(settings, source, logger, outputs), settings, logger);
 }
 
 function print(text: string): number {

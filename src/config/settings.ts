@@ -1,4 +1,6 @@
 import { isCertificateName, isHost, isHostName } from './host-name.js';
+import { FACILITIES, type Facility } from '../syslog/syslog-message.js';
+import { parseSyslogAddress } from '../syslog/syslog-address.js';
 import { OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
 
 // What each setting means stands in docs/configuration.md; settings.spec.ts holds it to what stands here.
@@ -107,6 +109,26 @@ export class EncryptionSettings {
   read_unencrypted_until?: string;
 }
 
+export class SyslogSettings {
+  @Text({
+    allowed:
+      '`unix:/path`, `udp://host:port`, `tcp://host:port` or `tls://host:port`; needed by the rest of `log.syslog`',
+    accepts: (address) => parseSyslogAddress(address) !== undefined,
+  })
+  address!: string;
+
+  @Text({ allowed: 'path of a PEM file', optional: true })
+  ca?: string;
+
+  @OneOf(Object.keys(FACILITIES), { optional: true })
+  facility?: Facility;
+}
+
+export class LogSettings {
+  @Section(SyslogSettings)
+  syslog?: SyslogSettings;
+}
+
 export class AuthenticationSettings {
   @Text({ allowed: 'text; together with `cassandra.authentication.password`' })
   username!: string;
@@ -199,6 +221,9 @@ export class Settings {
 
   @OneOf(LOG_LEVELS)
   log_level: (typeof LOG_LEVELS)[number] = 'info';
+
+  @Section(LogSettings)
+  log?: LogSettings;
 
   @Text({ allowed: 'path of a file', optional: true })
   openapi_spec?: string;

@@ -3,6 +3,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import { buildInfo } from '../../build-info.js';
 import { CLOSED_FOR } from '../../http/connection-counts.js';
 import type { HttpConnections } from '../../http/http-connections.js';
+import type { LogOutputs } from '../../log-outputs.js';
 import type { StorageErrorKind } from '../storage/storage-error.js';
 import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 
@@ -93,6 +94,15 @@ export class Metrics {
       'Connections that we closed or did not take, by why',
       ['reason'],
       () => CLOSED_FOR.map((reason) => ({ labels: { reason }, count: connections.counts.of(reason) })),
+    );
+  }
+
+  exposeLogOutputs(outputs: Pick<LogOutputs, 'dropped'>): void {
+    this.countsOf(
+      'kask_log_lines_dropped_total',
+      'Log lines that an output did not take in time, or at all',
+      ['output'],
+      () => Object.entries(outputs.dropped).map(([output, count]) => ({ labels: { output }, count })),
     );
   }
 
