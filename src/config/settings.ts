@@ -1,7 +1,7 @@
 import { isCertificateName, isHost, isHostName } from './host-name.js';
 import { FACILITIES, type Facility } from '../syslog/syslog-message.js';
 import { parseSyslogAddress } from '../syslog/syslog-address.js';
-import { OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
+import { Fraction, OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
 
 // What each setting means stands in docs/configuration.md; settings.spec.ts holds it to what stands here.
 
@@ -129,6 +129,18 @@ export class LogSettings {
   syslog?: SyslogSettings;
 }
 
+export class TracingSettings {
+  @Text({
+    allowed:
+      'URL with `http` or `https`, without credentials, query and fragment; needed by the rest of `tracing`',
+    accepts: isEndpoint,
+  })
+  endpoint!: string;
+
+  @Fraction({ optional: true })
+  sample_ratio?: number;
+}
+
 export class AuthenticationSettings {
   @Text({ allowed: 'text; together with `cassandra.authentication.password`' })
   username!: string;
@@ -225,6 +237,9 @@ export class Settings {
   @Section(LogSettings)
   log?: LogSettings;
 
+  @Section(TracingSettings)
+  tracing?: TracingSettings;
+
   @Text({ allowed: 'path of a file', optional: true })
   openapi_spec?: string;
 
@@ -290,6 +305,11 @@ function isBasePath(path: string): boolean {
     segments.every((segment) => /^[\w.~-]+$/.test(segment) && !/^\.\.?$/.test(segment)) &&
     !['healthz', 'metrics', 'openapi'].includes(segments[0] ?? '')
   );
+}
+
+function isEndpoint(text: string): boolean {
+  if (!/^https?:\/\/[^\s@?#]+$/.test(text)) return false;
+  return URL.canParse(text);
 }
 
 /** Section 5.6 of the RFC; a date is its midnight, UTC. Of the 31st of February JavaScript makes the 3rd of March. */

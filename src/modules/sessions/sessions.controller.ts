@@ -26,7 +26,7 @@ export class SessionsController {
 
   @Requires('read')
   async read(exchange: SessionExchange): Promise<void> {
-    const value = await this.store.get(exchange.key);
+    const value = await this.store.get(exchange.key, exchange.trace);
     if (value === undefined) throw NOT_FOUND;
     if (!this.answers.hold(exchange, value.length)) throw TOO_MANY_VALUES;
     exchange.answerValue(value);
@@ -36,14 +36,14 @@ export class SessionsController {
   async write(exchange: SessionExchange): Promise<void> {
     const value = await this.values.read(exchange);
     if (value.length === 0) throw EMPTY_BODY;
-    await this.store.set(exchange.key, value, this.ttlSeconds);
+    await this.store.set(exchange.key, value, this.ttlSeconds, undefined, exchange.trace);
     exchange.answerEmpty(201);
   }
 
   @Requires('delete')
   async delete(exchange: SessionExchange): Promise<void> {
     await this.values.skip(exchange);
-    await this.store.delete(exchange.key);
+    await this.store.delete(exchange.key, undefined, exchange.trace);
     exchange.answerEmpty(204);
   }
 }

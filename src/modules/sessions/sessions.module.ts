@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
+import { TracingModule } from '../../tracing/tracing.module.js';
 import { BaseUri } from './base-uri.js';
 import { SessionHash } from './session-hash.js';
 import { SessionRequests } from './session-requests.js';
@@ -8,6 +9,7 @@ import { SessionsController } from './sessions.controller.js';
 import { ValuesUnderway } from './values-underway.js';
 
 @Module({
+  imports: [TracingModule],
   providers: [
     {
       provide: BaseUri,
