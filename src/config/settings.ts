@@ -69,6 +69,17 @@ export class AuthorizationSettings {
   proxies?: string[];
 }
 
+export class NamespaceSettings {
+  @TextList({
+    allowed: 'list of patterns of session keys, in which `*` stands for any text; only `other` has none',
+    optional: true,
+  })
+  keys?: string[];
+
+  @WholeNumber({ min: 0, max: 1000000000000, unit: 'bytes' })
+  write_bytes_per_second = 0;
+}
+
 export class ManagementSettings {
   @Text({ ...address, allowed: `${address.allowed}; together with \`management.listen_port\`` })
   listen_address!: string;
@@ -238,6 +249,13 @@ export class Settings {
 
   @Section(LimitsSettings)
   limits = new LimitsSettings();
+
+  @Sections({
+    section: NamespaceSettings,
+    names: 'a letter and up to 63 more letters, digits, `_` and `-`',
+    accepts: (name) => /^[a-z][\w-]{0,63}$/i.test(name),
+  })
+  namespaces?: Record<string, NamespaceSettings>;
 
   @WholeNumber(milliseconds(0))
   shutdown_delay_ms = 5000;
