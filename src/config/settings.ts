@@ -257,6 +257,9 @@ export class Settings {
   })
   namespaces?: Record<string, NamespaceSettings>;
 
+  @Text({ allowed: 'path of a file, which need not exist', optional: true })
+  depool_file?: string;
+
   @WholeNumber(milliseconds(0))
   shutdown_delay_ms = 5000;
 
