@@ -122,7 +122,7 @@ export class Metrics {
   }
 
   exposeLogOutputs(outputs: Pick<LogOutputs, 'dropped'>): void {
-    this.countsOf(
+    this.counts(
       'kask_log_lines_dropped_total',
       'Log lines that an output did not take in time, or at all',
       ['output'],
