@@ -17,6 +17,9 @@ it.each<[string[], ReturnType<typeof parseCommandLine>]>([
   [['--version', '--check-config'], { action: 'version', config: DEFAULT }],
   [['--version', '-h'], { action: 'help', config: DEFAULT }],
   [['--help'], { action: 'help', config: DEFAULT }],
+  [['depool', '--config', 'a.yaml'], { action: 'depool', config: 'a.yaml' }],
+  [['--config', 'a.yaml', 'pool'], { action: 'pool', config: 'a.yaml' }],
+  [['pool', '--help'], { action: 'help', config: DEFAULT }],
   [['-help'], { action: 'help', config: DEFAULT }],
 ])('%j', (argv, expected) => {
   expect(parseCommandLine(argv)).toEqual(expected);
@@ -26,8 +29,10 @@ it.each([
   [['--confg', 'a.yaml'], "Unknown option '--confg'; did you mean '--config'?; see --help"],
   [['--port', '80'], "Unknown option '--port'; see --help"],
   [['-x'], "Unknown option '-x'; see --help"],
-  [['a.yaml'], "Unexpected argument 'a.yaml'; see --help"],
-  [['--', 'a.yaml'], "Unexpected argument 'a.yaml'; see --help"],
+  [['a.yaml'], "Unknown command 'a.yaml'; see --help"],
+  [['--', 'a.yaml'], "Unknown command 'a.yaml'; see --help"],
+  [['depol'], "Unknown command 'depol'; did you mean 'depool'?; see --help"],
+  [['pool', 'now'], "Nothing can follow 'pool'; see --help"],
   [['--config'], "Option '--config <value>' argument missing; see --help"],
   [['--config', '--version'], "Option '--config' argument is ambiguous; see --help"],
   [['--config='], "Option '--config' needs the path of a file; see --help"],
@@ -37,7 +42,16 @@ it.each([
 });
 
 it('is told in the usage, in lines that a terminal holds', () => {
-  for (const option of ['--config FILE', '--check-config', '--hash-key', '--version', '--help', DEFAULT])
+  for (const option of [
+    'depool',
+    'pool',
+    '--config FILE',
+    '--check-config',
+    '--hash-key',
+    '--version',
+    '--help',
+    DEFAULT,
+  ])
     expect(USAGE).toContain(option);
   expect(Math.max(...USAGE.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
 });

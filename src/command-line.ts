@@ -1,8 +1,18 @@
 import { parseArgs, types } from 'node:util';
 import { likelySpelling } from './config/likely-spelling.js';
 
+/** What else the binary does, with the words that may follow. */
+const COMMANDS = {
+  pool: [],
+  depool: [],
+} as const satisfies Record<string, readonly string[]>;
+
+export type Command = keyof typeof COMMANDS;
+
 export interface CommandLine {
-  action: 'serve' | 'check-config' | 'hash-key' | 'version' | 'help';
+  action: 'serve' | 'check-config' | 'hash-key' | 'version' | 'help' | Command;
+  /** What follows the command. */
+  word?: string;
   config: string;
 }
 
@@ -10,7 +20,13 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const USAGE = `Usage: kask [--config FILE] [--check-config | --hash-key | --version | --help]
+export const USAGE = `Usage: kask [COMMAND] [--config FILE]
+       kask [--config FILE] [--check-config | --hash-key | --version | --help]
+
+Without a command it serves.
+
+  depool          have the running service sent no more requests (depool_file)
+  pool            take that back
 
   --config FILE   read the settings from FILE (default /etc/kask/config.yaml)
   --check-config  say what is wrong with the settings, or print them, and exit
@@ -29,15 +45,36 @@ const options = {
 
 /** `argv` without node and the script. */
 export function parseCommandLine(argv: string[]): CommandLine {
-  const { config, ...actions } = parse(argv);
+  const { values, positionals } = parse(argv);
+  const { config, ...actions } = values;
   if (config === '') throw new UsageError("Option '--config' needs the path of a file; see --help");
   const action = (['help', 'version', 'check-config', 'hash-key'] as const).find((name) => actions[name]);
-  return { action: action ?? 'serve', config };
+  if (action || positionals.length === 0) return { action: action ?? 'serve', config };
+  return { ...commandOf(positionals), config };
+}
+
+function commandOf([name = '', ...words]: string[]): { action: Command; word?: string } {
+  const command = oneOf('command', name, Object.keys(COMMANDS)) as Command;
+  const [word, tooMany] = words;
+  const known: readonly string[] = COMMANDS[command];
+  if (known.length === 0) {
+    if (word !== undefined) throw new UsageError(`Nothing can follow '${command}'; see --help`);
+    return { action: command };
+  }
+  if (word === undefined) throw new UsageError(`'${command}' needs one of ${known.join(', ')}; see --help`);
+  if (tooMany !== undefined) throw new UsageError(`Nothing can follow '${command} ${word}'; see --help`);
+  return { action: command, word: oneOf(`${command} command`, word, known) };
+}
+
+function oneOf(what: string, name: string, known: readonly string[]): string {
+  if (known.includes(name)) return name;
+  const likely = likelySpelling(name, [...known]);
+  throw new UsageError(`Unknown ${what} '${name}'${likely ? `; did you mean '${likely}'?` : ''}; see --help`);
 }
 
 function parse(argv: string[]) {
   try {
-    return parseArgs({ args: argv.map(withTwoDashes), options }).values;
+    return parseArgs({ args: argv.map(withTwoDashes), options, allowPositionals: true });
   } catch (error) {
     if (!types.isNativeError(error)) throw error;
     throw new UsageError(`${error.message.split(/\.\s/, 1)[0]}${suggestion(error.message)}; see --help`);

@@ -4,7 +4,7 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { buildInfo } from './build-info.js';
-import { parseCommandLine, USAGE, UsageError } from './command-line.js';
+import { type Command, parseCommandLine, USAGE, UsageError } from './command-line.js';
 import { describeSettings, InvalidSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { SettingsSource } from './config/settings-source.js';
@@ -19,6 +19,18 @@ const EX_USAGE = 64;
 const EX_SOFTWARE = 70;
 const EX_CONFIG = 78;
 
+/** What a module of a command has. */
+interface CommandModule {
+  /** Resolves with the exit code. */
+  run(source: SettingsSource, word: string | undefined): Promise<number> | number;
+}
+
+/** Loaded only when asked for: the service has no use for them, nor they for the framework. */
+const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
+  pool: () => import('./commands/pool.js'),
+  depool: () => import('./commands/depool.js'),
+};
+
 /** Not an argument: those every user of a machine can read. */
 const STANDARD_INPUT = 0;
 
@@ -32,10 +44,11 @@ process.exit();
 
 async function run(argv: string[]): Promise<number> {
   const signals = new StopSignals();
-  const { action, config } = parseCommandLine(argv);
+  const { action, word, config } = parseCommandLine(argv);
   if (action === 'help') return print(USAGE);
   if (action === 'version') return print(`kask ${buildInfo.version} (${buildInfo.go_version})`);
   const source = new SettingsSource(config, process.env);
+  if (isCommand(action)) return (await COMMANDS[action]()).run(source, word);
   const { settings, warnings } = source.load();
   if (action === 'check-config')
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
@@ -51,6 +64,10 @@ async function run(argv: string[]): Promise<number> {
   if (!early) return (await listening).leaveOn(signals);
   logger.info({ signal: early }, 'told to stop before it listened');
   return 0;
+}
+
+function isCommand(action: string): action is Command {
+  return action in COMMANDS;
 }
 
 /** Loaded only now: a mistake in the configuration is told without waiting for the framework. */

@@ -239,6 +239,9 @@ export class Settings {
   @Section(LimitsSettings)
   limits = new LimitsSettings();
 
+  @Text({ allowed: 'path of a file, which need not exist', optional: true })
+  depool_file?: string;
+
   @WholeNumber(milliseconds(0))
   shutdown_delay_ms = 5000;
 

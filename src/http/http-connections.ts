@@ -62,6 +62,11 @@ export class HttpConnections {
     for (const connection of this.open.values()) connection.endAfterAnswer();
   }
 
+  /** Takes `leave` back for connections that are opened from now on. */
+  stay(): void {
+    this.isLeaving = false;
+  }
+
   closeWithoutRequest(): void {
     this.closeIdleSince(Infinity);
   }

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { StorageClock } from '../storage/storage-clock.js';
+import { Pool } from './pool.js';
 import { StorageProbe } from './storage-probe.js';
 
-/** Whether this process should be sent requests: it is not leaving, its storage serves, and so does its clock. */
+/** Whether this process should be sent requests: it is neither leaving nor depooled, its storage serves, and so does its clock. */
 @Injectable()
 export class Readiness {
   private leaving = false;
@@ -11,17 +12,20 @@ export class Readiness {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly probe: StorageProbe,
+    private readonly pool: Pool,
     @Inject(StorageClock) private readonly storageClock: StorageClock | null,
   ) {}
 
   /** From now on not ready, while what still comes is served. */
   leave(): void {
     this.leaving = true;
+    this.pool.close();
   }
 
   service(): HealthIndicatorResult<'service'> {
     const indicator = this.indicators.check('service');
-    return this.leaving ? indicator.down({ reason: 'shutting down' }) : indicator.up();
+    if (this.leaving) return indicator.down({ reason: 'shutting down' });
+    return this.pool.isDepooled ? indicator.down({ reason: 'depooled' }) : indicator.up();
   }
 
   storage(): HealthIndicatorResult<'storage'> {
