@@ -5,6 +5,7 @@ import { likelySpelling } from './config/likely-spelling.js';
 const COMMANDS = {
   pool: [],
   depool: [],
+  top: [],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Command = keyof typeof COMMANDS;
@@ -27,6 +28,7 @@ Without a command it serves.
 
   depool          have the running service sent no more requests (depool_file)
   pool            take that back
+  top             show which sessions are rewritten most, by hashes (management)
 
   --config FILE   read the settings from FILE (default /etc/kask/config.yaml)
   --check-config  say what is wrong with the settings, or print them, and exit

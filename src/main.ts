@@ -29,6 +29,7 @@ interface CommandModule {
 const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
   pool: () => import('./commands/pool.js'),
   depool: () => import('./commands/depool.js'),
+  top: () => import('./commands/top.js'),
 };
 
 /** Not an argument: those every user of a machine can read. */
