@@ -1,12 +1,14 @@
 import { UsageError } from '../command-line.js';
 import type { ManagementSettings } from '../config/settings.js';
 import type { SettingsSource } from '../config/settings-source.js';
+import { EX_OK, EX_UNAVAILABLE } from '../exit-codes.js';
+import { fail } from '../finding.js';
 import type { RewrittenSession, Top } from '../modules/namespaces/recent-writes.js';
+import { Terminal } from '../terminal.js';
 
-/** Exit code of sysexits.h. */
-const EX_UNAVAILABLE = 69;
 const PATIENCE_MS = 5_000;
 const ROWS = 20;
+const FIX = 'run this where the service runs, and with its settings';
 
 /** Prints which sessions are rewritten most, as the service that runs with these settings has seen it. */
 export async function run(source: SettingsSource): Promise<number> {
@@ -14,11 +16,12 @@ export async function run(source: SettingsSource): Promise<number> {
   if (!management) throw new UsageError("'top' needs the setting management");
   if (management.listen_port === 0) throw new UsageError("'top' needs a management.listen_port other than 0");
   const url = `http://${hostOf(management)}:${management.listen_port}/top`;
+  const terminal = new Terminal();
   try {
-    process.stdout.write(table(await ask(url)));
-    return 0;
+    show(await ask(url), terminal);
+    return EX_OK;
   } catch (error) {
-    process.stderr.write(`kask: no answer from the service at ${url}: ${reasonOf(error)}\n`);
+    terminal.tell(fail('service', `no answer from ${url}: ${reasonOf(error)}`, FIX));
     return EX_UNAVAILABLE;
   }
 }
@@ -36,17 +39,13 @@ function hostOf({ listen_address }: ManagementSettings): string {
   return listen_address.includes(':') ? `[${listen_address}]` : listen_address;
 }
 
-function table({ since, hashed_with, writes, bytes, sessions }: Top): string {
-  const lines = [
-    `${whole(writes)} writes, ${whole(bytes)} bytes since ${since.slice(0, 19)}Z`,
-    `Sessions are named by hashes with ${hashed_with}.`,
-    '',
-  ];
-  if (sessions.length === 0) return [...lines, 'No session was written twice.', ''].join('\n');
-  return [...lines, HEAD, ...sessions.slice(0, ROWS).map(row), ''].join('\n');
+function show({ since, hashed_with, writes, bytes, sessions }: Top, terminal: Terminal): void {
+  terminal.line(`${whole(writes)} writes, ${whole(bytes)} bytes since ${since.slice(0, 19)}Z`);
+  terminal.line(`Sessions are named by hashes with ${hashed_with}.\n`);
+  if (sessions.length === 0) return terminal.line('No session was written twice.');
+  terminal.heading(columns('SESSION', 'NAMESPACE', 'WRITES', 'SHARE', 'BYTES'));
+  for (const session of sessions.slice(0, ROWS)) terminal.line(row(session));
 }
-
-const HEAD = columns('SESSION', 'NAMESPACE', 'WRITES', 'SHARE', 'BYTES');
 
 function row({ session, namespace, writes, share, bytes }: RewrittenSession): string {
   return columns(session, namespace, whole(writes), `${(share * 100).toFixed(1)} %`, whole(bytes));

@@ -71,7 +71,8 @@ function fill<T extends object>(
     if (!setting.section || !(Reflect.has(section, key) || isWritten(`${path}${key}.`, written))) continue;
     Reflect.set(section, key, fill(new setting.section(), `${path}${key}.`, written, faults));
   }
-  for (const { property } of new Validator().validateSync(section)) {
+  // A section that has nothing but sections has no rules, which is a fault to class-validator unless told.
+  for (const { property } of new Validator().validateSync(section, { forbidUnknownValues: false })) {
     const { allowed, secret } = settings.get(property)!;
     const found = written.get(path + property);
     const hidden = secret && !(found?.value instanceof Unusable);

@@ -263,12 +263,12 @@ describe('the top', () => {
     ['no management port', {}, 64, "'top' needs the setting management"],
     ['a port that nobody knows', { management }, 64, 'a management.listen_port other than 0'],
     // Port 1 of this machine refuses connections.
-    ['nobody there', { management: { ...management, listen_port: 1 } }, 69, 'http://127.0.0.1:1/top: '],
-  ])('is not shown with %s', async (_, settings, code, message) => {
+    ['nobody there', { management: { ...management, listen_port: 1 } }, 69, 'from http://127.0.0.1:1/top: '],
+  ])('is not shown with %s, and says why in one line', async (_, settings, code, message) => {
     const shown = await top(settings);
-    expect([await shown.exited, shown.stdout]).toEqual([code, '']);
-    expect(shown.stderr).toMatch(/^kask: .*\n$/);
-    expect(shown.stderr).toContain(message);
+    expect(await shown.exited).toBe(code);
+    expect(shown.stdout + shown.stderr).toMatch(/^(kask: |fail {2}service: ).*\n$/);
+    expect(shown.stdout + shown.stderr).toContain(message);
   });
 
   it('shows no key, nor do metrics and log', async () => {

@@ -1,8 +1,11 @@
+import { totalmem } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { buildInfo } from '../../build-info.js';
 import { CLOSED_FOR } from '../../http/connection-counts.js';
+import type { ConnectionLimits } from '../../http/connection-limits.js';
 import type { HttpConnections } from '../../http/http-connections.js';
+import type { LogOutputs } from '../../log-outputs.js';
 import type { StorageErrorKind } from '../storage/storage-error.js';
 import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 
@@ -29,6 +32,11 @@ export class Metrics {
       help: '1 if the last probe of the storage succeeded',
       registers: [registry],
     });
+    this.gauge(
+      'kask_memory_limit_bytes',
+      'Memory that the process may have by its control group, +Inf without a limit',
+      memoryLimit,
+    );
     this.buildInfo();
   }
 
@@ -106,17 +114,31 @@ export class Metrics {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
-  exposeConnections(connections: HttpConnections): void {
+  exposeConnections(connections: HttpConnections, limits: ConnectionLimits): void {
     this.gauge(
       'kask_http_connections',
       'Open connections of clients, handshakes included',
       () => connections.count,
+    );
+    this.gauge(
+      'kask_http_connections_limit',
+      'Connections of clients that are open at once, at most',
+      () => limits.most,
     );
     this.counts(
       'kask_http_connections_closed_total',
       'Connections that we closed or did not take, by why',
       ['reason'],
       () => CLOSED_FOR.map((reason) => ({ labels: { reason }, count: connections.counts.of(reason) })),
+    );
+  }
+
+  exposeLogOutputs(outputs: Pick<LogOutputs, 'dropped'>): void {
+    this.counts(
+      'kask_log_lines_dropped_total',
+      'Log lines that an output did not take in time, or at all',
+      ['output'],
+      () => Object.entries(outputs.dropped).map(([output, count]) => ({ labels: { output }, count })),
     );
   }
 
@@ -181,4 +203,10 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);
   if (value === undefined) map.set(key, (value = make()));
   return value;
+}
+
+/** libuv says 0 where there is no limit, or one beyond the memory of the machine, such as 2^64. */
+function memoryLimit(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : Infinity;
 }

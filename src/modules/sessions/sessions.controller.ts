@@ -28,8 +28,8 @@ export class SessionsController {
 
   @Requires('read')
   async read(exchange: SessionExchange): Promise<void> {
-    const { key } = exchange;
-    const value = await this.namespaces.of(key).countGet(this.store.get(key));
+    const { key, trace } = exchange;
+    const value = await this.namespaces.of(key).countGet(this.store.get(key, trace));
     if (value === undefined) throw NOT_FOUND;
     if (!this.answers.hold(exchange, value.length)) throw TOO_MANY_VALUES;
     exchange.answerValue(value);
@@ -42,15 +42,16 @@ export class SessionsController {
     const value = await this.values.read(exchange, namespace);
     if (value.length === 0) throw EMPTY_BODY;
     namespace.spend(value.length);
-    await namespace.countSet(key, value, this.store.set(key, value, this.ttlSeconds));
+    const pending = this.store.set(key, value, this.ttlSeconds, undefined, exchange.trace);
+    await namespace.countSet(key, value, pending);
     exchange.answerEmpty(201);
   }
 
   @Requires('delete')
   async delete(exchange: SessionExchange): Promise<void> {
     await this.values.skip(exchange);
-    const { key } = exchange;
-    await this.namespaces.of(key).countDelete(key, this.store.delete(key));
+    const { key, trace } = exchange;
+    await this.namespaces.of(key).countDelete(key, this.store.delete(key, undefined, trace));
     exchange.answerEmpty(204);
   }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
+import { TracingModule } from '../../tracing/tracing.module.js';
 import { NamespacesModule } from '../namespaces/namespaces.module.js';
 import { BaseUri } from './base-uri.js';
 import { SessionRequests } from './session-requests.js';
@@ -8,7 +9,7 @@ import { SessionsController } from './sessions.controller.js';
 import { ValuesUnderway } from './values-underway.js';
 
 @Module({
-  imports: [NamespacesModule],
+  imports: [NamespacesModule, TracingModule],
   providers: [
     {
       provide: BaseUri,
