@@ -63,6 +63,13 @@ export function requirePython(): void {
   requireCommand('python3', 'Python is needed to check files: apt-get install python3 python3-venv');
 }
 
+export function requireRsyslog(): void {
+  requireCommand(
+    'rsyslogd',
+    'rsyslog with TLS is needed to receive logs: apt-get install rsyslog rsyslog-gnutls',
+  );
+}
+
 function requireCommand(command: string, message: string): void {
   if (!commandExists(command)) throw new MissingPrerequisite(message);
 }
