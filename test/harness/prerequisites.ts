@@ -59,6 +59,10 @@ export function requireContainerTools(): void {
   if (process.getuid?.() !== 0) throw new MissingPrerequisite('The image is built and run as root');
 }
 
+export function requirePrometheus(): void {
+  requireCommand('promtool', 'promtool is needed to check files of Prometheus: apt-get install prometheus');
+}
+
 export function requirePython(): void {
   requireCommand('python3', 'Python is needed to check files: apt-get install python3 python3-venv');
 }
