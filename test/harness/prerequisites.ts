@@ -41,6 +41,10 @@ export function requireOpenssl(): void {
   requireCommand('openssl', 'The openssl command is needed for test certificates: apt-get install openssl');
 }
 
+export function requirePython(): void {
+  requireCommand('python3', 'Python is needed to look at the chart: apt-get install python3-venv');
+}
+
 export function requireSlowhttptest(): void {
   requireCommand('slowhttptest', 'slowhttptest is needed for slow clients: apt-get install slowhttptest');
 }
