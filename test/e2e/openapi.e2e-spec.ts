@@ -85,6 +85,7 @@ const CASES: Case[] = [
   ...['POST', 'PUT'].flatMap((method): Case[] => [
     { path: KEY_PATH, method, target: `${BASE}written`, body: 'x', status: 201 },
     { path: KEY_PATH, method, target: `${BASE}written`, body: '', status: 400 },
+    { path: KEY_PATH, method, target: `${BASE}a:lock`, body: 'x', status: 429, stored: 'x'.repeat(100) },
   ]),
   ...['POST', 'PUT', 'DELETE'].map((method): Case => ({
     path: KEY_PATH,
@@ -118,7 +119,8 @@ let source: string;
 let document: OpenapiDocument;
 
 beforeAll(async () => {
-  const embedded = { storage: 'embedded', max_value_bytes: LARGE - 1, log_level: 'debug' };
+  const namespaces = { locks: { keys: ['*:lock'], write_bytes_per_second: 1 } };
+  const embedded = { storage: 'embedded', max_value_bytes: LARGE - 1, log_level: 'debug', namespaces };
   kask = await KaskProcess.start(embedded);
   away = await KaskProcess.start({
     // Port 1 of this machine refuses connections.

@@ -49,6 +49,13 @@ export function requireTestssl(): void {
   requireCommand('testssl', 'testssl.sh is needed to look at TLS: apt-get install testssl.sh');
 }
 
+export function requireRsyslog(): void {
+  requireCommand(
+    'rsyslogd',
+    'rsyslog with TLS is needed to receive logs: apt-get install rsyslog rsyslog-gnutls',
+  );
+}
+
 function requireCommand(command: string, message: string): void {
   if (!commandExists(command)) throw new MissingPrerequisite(message);
 }
