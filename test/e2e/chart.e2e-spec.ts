@@ -358,7 +358,13 @@ describe('the network policy', () => {
   it('lets scrapers to the sessions where they share a port', () => {
     const values = { management: { enabled: false }, networkpolicy: { ingress: { clients: [monitoring] } } };
     expect(policy(values).ingress).toEqual([
-      { ports: [tcp(8081)], from: [monitoring, expect.anything(), monitoring] },
+      { ports: [tcp(8081)], from: [monitoring, expect.anything()] },
+      { ports: [tcp(8081)], from: [monitoring] },
+    ]);
+    const mesh = { enabled: true, public_port: 4101 };
+    expect(policy({ management: { enabled: false }, mesh }).ingress).toEqual([
+      { ports: [tcp(4101)] },
+      { ports: [tcp(8081), tcp(9361)], from: [monitoring] },
     ]);
   });
 
@@ -390,6 +396,12 @@ describe('the network policy', () => {
     ]);
     const off = policy({ networkpolicy: { egress: { enabled: false } } });
     expect([off.policyTypes, off.egress]).toEqual([['Ingress'], undefined]);
+  });
+
+  it('lets out to Cassandra beside further rules', () => {
+    const extra = { to: [{ ipBlock: { cidr: '192.0.2.5/32' } }], ports: [tcp(6514)] };
+    const { egress } = policy({ networkpolicy: { egress: { extraRules: [extra] } } });
+    expect(egress).toEqual([dns, { ports: [tcp(9042)] }, extra]);
   });
 
   it('lets nobody out to Cassandra where there is none', () => {
@@ -614,6 +626,13 @@ describe('the sidecar', () => {
     expect(told.config.listen_address).toBe('0.0.0.0');
   });
 
+  it.each([
+    ['probes have no other port', { management: { enabled: false }, mesh: { enabled: true } }],
+    ['the sidecar takes no sessions', { mesh: { enabled: true, public_port: null } }],
+  ])('leaves it on the address of the pod where %s', (_, values) => {
+    expect(chart(values).config.listen_address).toBe('0.0.0.0');
+  });
+
   it('logs no path, which holds the session key', () => {
     expect(envoy({}).config).toMatch(/inline_string: "(?!.*(PATH|QUERY|%REQ\(:PATH))/);
   });
@@ -649,6 +668,7 @@ describe('mistakes in values', () => {
     [{ networkpolicy: { egress: { dst_nets: [{ cird: '10.0.0.0/8' }] } } }, 'cird'],
     [{ secrets: { cassandra: { pasword: 'a' } } }, 'pasword'],
     [{ main_app: { readiness_probe: { periodSecond: 1 } } }, 'periodSecond'],
+    [{ config: { storage: 'embedded', embedded: { path: '/data' } } }, 'resources.replicas: 1'],
   ])('%j are told', (values, message) => {
     expect(() => chart(values)).toThrow(message);
   });
