@@ -24,6 +24,7 @@ interface CommandModule {
 const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
   pool: () => import('./commands/pool.js'),
   depool: () => import('./commands/depool.js'),
+  doctor: () => import('./commands/doctor.js'),
   schema: () => import('./commands/schema.js'),
 };
 

@@ -19,10 +19,16 @@ const FIXES: readonly (readonly [said: RegExp, fix: string])[] = [
   [/wrong version number/, 'remove cassandra.tls, or turn on TLS at the node: it speaks none'],
   [/username .* password are incorrect|bad credentials/i, 'mend cassandra.authentication, or the role'],
   [/requires authentication|Authentication provider not set/i, 'set cassandra.authentication'],
-  [/ECONNRESET|Socket was closed|closed the connection/, 'set cassandra.tls, if the nodes want TLS'],
   [/no (\w+) permission|permission/i, 'grant the role what it needs (docs/cassandra.md)'],
 ];
 
-export function connectionFix(said: string): string {
-  return FIXES.find(([pattern]) => pattern.test(said))?.[1] ?? CHECK;
+/** A node says nothing to who speaks in clear where it wants TLS, nor always to who shows no certificate. */
+const HUNG_UP = /ECONNRESET|EPIPE|Socket was closed|closed the connection/;
+
+export function connectionFix(said: string, isTls: boolean): string {
+  const known = FIXES.find(([pattern]) => pattern.test(said))?.[1];
+  if (known !== undefined || !HUNG_UP.test(said)) return known ?? CHECK;
+  return isTls
+    ? 'set cassandra.tls.cert and cassandra.tls.key, if the nodes want a certificate; else see their logs'
+    : 'set cassandra.tls, if the nodes want TLS';
 }
