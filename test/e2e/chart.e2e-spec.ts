@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -423,11 +423,12 @@ describe('where it is watched', () => {
     expect(chart().all('ServiceMonitor')).toEqual([]);
     const release = example('everything');
     const { metadata, spec } = release.one('ServiceMonitor');
+    const job = { targetLabel: 'job', replacement: 'kask-sessions-production' };
     expect(metadata.labels).toMatchObject({ release: 'prometheus' });
     expect(spec).toEqual({
       selector: { matchLabels: { app: 'kask', release: 'production', component: 'metrics' } },
       namespaceSelector: { matchNames: ['sessions'] },
-      endpoints: [{ port: 'metrics', path: '/metrics', interval: '30s' }],
+      endpoints: [{ port: 'metrics', path: '/metrics', interval: '30s', relabelings: [job] }],
     });
     const service = release.one('Service', 'kask-production-metrics');
     expect(service.metadata.labels).toMatchObject({
@@ -443,10 +444,25 @@ describe('where it is watched', () => {
     expect(release.one('Service', 'kask-production').metadata.labels).not.toHaveProperty('component');
   });
 
+  it('its metrics tell the datacenter', () => {
+    const serviceMonitor = (more: object) => ({ monitoring: { serviceMonitor: { enabled: true, ...more } } });
+    const main_app = { cassandra: { local_dc: 'codfw' } };
+    for (const values of [serviceMonitor({ datacenter: 'codfw' }), { ...serviceMonitor({}), main_app }])
+      expect(chart(values).one('ServiceMonitor').spec).toMatchObject({
+        endpoints: [
+          { relabelings: [expect.anything(), { targetLabel: 'datacenter', replacement: 'codfw' }] },
+        ],
+      });
+  });
+
   it('a PrometheusRule has the alerts of the file', () => {
     expect(chart().all('PrometheusRule')).toEqual([]);
     const rules = parse(readFileSync(path.join(CHART, 'files/rules.yml'), 'utf8')) as unknown;
-    expect(example('everything').one('PrometheusRule').spec).toEqual(rules);
+    const rule = (runbook: string) => ({ monitoring: { prometheusRule: { enabled: true, runbook } } });
+    expect(chart(rule('')).one('PrometheusRule').spec).toEqual(rules);
+    const { spec } = chart(rule('https://example.org/runbook/')).one('PrometheusRule');
+    const pages = JSON.stringify(spec).match(/(?<="runbook_url":").*?(?=kask-[a-z-]+\.md")/g) ?? [];
+    expect(new Set(pages)).toEqual(new Set(['https://example.org/runbook/']));
   });
 });
 
@@ -708,9 +724,8 @@ describe('the documents of the chart', () => {
   });
 
   it('have the rules that are tested elsewhere', () => {
-    const rules = path.join(REPOSITORY, 'ops/prometheus/rules.yml');
-    const wanted = existsSync(rules) ? readFileSync(rules, 'utf8') : 'groups: []\n';
-    expect(readFileSync(path.join(CHART, 'files/rules.yml'), 'utf8')).toBe(wanted);
+    const rules = readFileSync(path.join(REPOSITORY, 'ops/prometheus/rules.yml'), 'utf8');
+    expect(readFileSync(path.join(CHART, 'files/rules.yml'), 'utf8')).toBe(rules);
   });
 });
 
