@@ -56,6 +56,7 @@ export class ManualStage {
     ]);
     for (const name of ['bin', 'etc', 'lib']) mkdirSync(path.join(directory, name));
     await writePrograms(directory, node.address, jmx);
+    writeFileSync(path.join(directory, 'etc/admin-password'), SUPERUSER.password);
     writeCertificates(path.join(directory, 'etc'));
     return new ManualStage(directory, cluster, names, guardian);
   }
