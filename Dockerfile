@@ -1,12 +1,10 @@
 # Debian with Node.js of a release with long-term support, and npm to build with.
 ARG BASE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
+FROM ${BASE_IMAGE} AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
-FROM ${BASE_IMAGE} AS packages
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit dev --ignore-scripts
-
-FROM packages AS program
 RUN npm ci --ignore-scripts
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY scripts scripts
@@ -15,23 +13,19 @@ ARG SOURCE_DATE_EPOCH
 ARG BUILD_HOST
 RUN npm run build && node scripts/release-checks.js dist/sbom.cdx.json 'bill of materials'
 
-# Of Debian, node and env with the libraries that they and the packages load, and what scanners want to know of them.
-FROM ${BASE_IMAGE} AS root
-WORKDIR /root-of-image
-COPY --from=packages /build/node_modules srv/kask/node_modules
-COPY --from=program /build/dist srv/kask/dist
-COPY package.json LICENSE srv/kask/
-COPY openapi srv/kask/openapi
-COPY config srv/kask/config
-SHELL ["/bin/sh", "-euc"]
-RUN programs="$(command -v node) /usr/bin/env"; \
-    addons=$(find srv/kask/node_modules -name '*.glibc.node'); \
-    libraries=$(ldd $programs $addons | grep -o '/[^ ]*\.so[^ ]*' | sort -u); \
-    cp --parents --dereference $programs $libraries /etc/os-release .; \
-    mkdir -p var/lib/dpkg/status.d; \
+# What the last stage has of Debian: node and env, the libraries that these and the packages load, and what tells scanners
+# which releases they are.
+WORKDIR /image
+RUN mkdir -p srv/kask var/lib/dpkg/status.d; \
+    cp -r /build/dist /build/package.json /build/package-lock.json /build/.npmrc srv/kask; \
+    npm --prefix srv/kask ci --omit dev --ignore-scripts; \
+    find srv/kask/node_modules -name '*.glibc.node' -exec ldd "$(command -v node)" /usr/bin/env {} + \
+      | grep -o '/[^ ]*\.so[^ ]*' | sort -u \
+      | xargs cp --parents --dereference --target-directory . \
+          "$(command -v node)" /usr/bin/env /etc/os-release; \
     for package in coreutils libc6 libgcc-s1 libstdc++6; do \
-      dpkg-query --status $package > var/lib/dpkg/status.d/$package; \
-      cp --parents --dereference /usr/share/doc/$package/copyright .; \
+      dpkg-query --status "$package" > "var/lib/dpkg/status.d/$package"; \
+      cp --parents --dereference "/usr/share/doc/$package/copyright" .; \
     done; \
     echo 'kask:x:65533:65533::/:' > etc/passwd; \
     echo 'kask:x:65533:' > etc/group; \
@@ -40,7 +34,10 @@ RUN programs="$(command -v node) /usr/bin/env"; \
     mkdir -m 1777 tmp
 
 FROM scratch
-COPY --from=root /root-of-image /
+COPY --from=build /image /
+COPY LICENSE /srv/kask/
+COPY openapi /srv/kask/openapi
+COPY config /srv/kask/config
 ENV PATH=/srv/kask:/usr/local/bin:/usr/bin
 WORKDIR /srv/kask
 # By number: `runAsNonRoot` of Kubernetes does not believe in names.

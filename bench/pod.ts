@@ -13,7 +13,7 @@ import { table } from './report/table.js';
 // grows. Requests begin when they are due, however long answers take.
 
 /** Like production's 1,750 reads, 600 writes and 25 deletes a second, with a little more of what costs more. */
-const PRODUCTION = { keys: 100_000, bytes: 2_000, post: 0.27, delete: 0.02, misses: 0.03 };
+const PRODUCTION = { keys: 10_000, bytes: 2_000, post: 0.27, delete: 0.02, misses: 0.03 };
 const SLICE_SECONDS = 60;
 const NO_WARMUP = 0;
 const HEAD = ['minute', 'requests', 'p50, ms', 'p99, ms', 'max, ms', 'errors', 'CPU, millicores'].concat(
