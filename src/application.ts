@@ -40,7 +40,8 @@ export async function createApplication(
   const server = createServer(tls);
   const management = new ManagementPort(settings.management && createServer(undefined));
   const connections = new HttpConnections();
-  connections.follow(server, limitsOf(settings, logger));
+  const limits = limitsOf(settings, logger);
+  connections.follow(server, limits);
   let toNest!: RequestListener;
   const options: FastifyServerOptions = {
     serverFactory: (handler) => {
@@ -65,7 +66,7 @@ export async function createApplication(
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
   hookOtherRequests(app.getHttpAdapter().getInstance(), management, logger);
   tls?.follow(server, connections, app.get(Metrics), logger);
-  app.get(Metrics).exposeConnections(connections);
+  app.get(Metrics).exposeConnections(connections, limits);
   app.get(Metrics).exposeLogOutputs(outputs);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);

@@ -4,32 +4,29 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { buildInfo } from './build-info.js';
-import { type Command, parseCommandLine, USAGE, UsageError } from './command-line.js';
+import { type Command, type Datacenters, parseCommandLine, USAGE, UsageError } from './command-line.js';
 import { describeSettings, InvalidSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { SettingsSource } from './config/settings-source.js';
-import { LogOutputs } from './log-outputs.js';
-import { createLogger } from './logging.js';
+import { EX_CONFIG, EX_SOFTWARE, EX_USAGE } from './exit-codes.js';
+import type { LogOutputs } from './log-outputs.js';
 import { hashKey } from './modules/sessions/log-key.js';
 import { placeOf } from './problems/place-of.js';
 import type { Listening } from './serve.js';
 import { StopSignals } from './stop-signals.js';
 
-/** Exit codes of sysexits.h. */
-const EX_USAGE = 64;
-const EX_SOFTWARE = 70;
-const EX_CONFIG = 78;
-
 /** What a module of a command has. */
 interface CommandModule {
   /** Resolves with the exit code. */
-  run(source: SettingsSource, word: string | undefined): Promise<number> | number;
+  run(source: SettingsSource, word: string | undefined, datacenters: Datacenters): Promise<number> | number;
 }
 
 /** Loaded only when asked for: the service has no use for them, nor they for the framework. */
 const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
   pool: () => import('./commands/pool.js'),
   depool: () => import('./commands/depool.js'),
+  top: () => import('./commands/top.js'),
+  schema: () => import('./commands/schema.js'),
 };
 
 /** Not an argument: those every user of a machine can read. */
@@ -45,15 +42,18 @@ process.exit();
 
 async function run(argv: string[]): Promise<number> {
   const signals = new StopSignals();
-  const { action, word, config } = parseCommandLine(argv);
+  const { action, word, datacenters = {}, config } = parseCommandLine(argv);
   if (action === 'help') return print(USAGE);
   if (action === 'version') return print(`kask ${buildInfo.version} (${buildInfo.go_version})`);
   const source = new SettingsSource(config, process.env);
-  if (isCommand(action)) return (await COMMANDS[action]()).run(source, word);
+  if (isCommand(action)) return (await COMMANDS[action]()).run(source, word, datacenters);
   const { settings, warnings } = source.load();
   if (action === 'check-config')
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
   if (action === 'hash-key') return print(hashKey(settings, readFileSync(STANDARD_INPUT)));
+  // They bring half of the framework, which commands do without.
+  const { createLogger } = await import('./logging.js');
+  const { LogOutputs } = await import('./log-outputs.js');
   const outputs = new LogOutputs(settings);
   const logger = createLogger(settings, outputs);
   outputs.tellTo(logger);

@@ -4,6 +4,7 @@ import { readConfigFile } from './config-file.js';
 import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
 import { checkKeyFiles } from './key-files.js';
+import { checkNamespaces } from './namespaces.js';
 import { Validator } from './rules.js';
 import { type Entries, settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
@@ -38,6 +39,7 @@ export function loadSettings(
   checkAuthentication(settings, findings);
   checkKeyFiles(settings, written, findings);
   checkEmbeddedDirectory(settings, written, findings);
+  checkNamespaces(settings, written, findings);
   checkTimes(settings, written, findings.warnings);
   checkOpenApi(settings, findings.warnings);
   if (findings.faults.length > 0) throw new InvalidSettings(file, findings.faults, findings.warnings);

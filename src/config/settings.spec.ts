@@ -36,7 +36,7 @@ function expectedRows(): string[][] {
 
 /** What the file has under names of its own, no variable can hold. */
 function shownVariable(path: string): string {
-  return path.startsWith('authorization.clients') ? 'none' : `\`${variableOf(path)}\``;
+  return /^(authorization\.clients|namespaces)/.test(path) ? 'none' : `\`${variableOf(path)}\``;
 }
 
 function shownDefault(path: string): string {

@@ -71,6 +71,17 @@ export class AuthorizationSettings {
   proxies?: string[];
 }
 
+export class NamespaceSettings {
+  @TextList({
+    allowed: 'list of patterns of session keys, in which `*` stands for any text; only `other` has none',
+    optional: true,
+  })
+  keys?: string[];
+
+  @WholeNumber({ min: 0, max: 1000000000000, unit: 'bytes' })
+  write_bytes_per_second = 0;
+}
+
 export class ManagementSettings {
   @Text({ ...address, allowed: `${address.allowed}; together with \`management.listen_port\`` })
   listen_address!: string;
@@ -278,6 +289,13 @@ export class Settings {
 
   @Section(LimitsSettings)
   limits = new LimitsSettings();
+
+  @Sections({
+    section: NamespaceSettings,
+    names: 'a letter and up to 63 more letters, digits, `_` and `-`',
+    accepts: (name) => /^[a-z][\w-]{0,63}$/i.test(name),
+  })
+  namespaces?: Record<string, NamespaceSettings>;
 
   @Text({ allowed: 'path of a file, which need not exist', optional: true })
   depool_file?: string;
