@@ -106,7 +106,9 @@ describe('the service', () => {
   it('finds nothing wrong with its configuration', async () => {
     const { stdout } = await execute(MAIN, ['--config', CONFIG, '--check-config']);
     const warnings = stdout.split('\n').filter((line) => line.startsWith('# warning'));
-    expect(warnings).toEqual([expect.stringMatching(/authentication: none, and listen_address is not loopback/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/authentication: none, and listen_address is not loopback/),
+    ]);
   });
 
   it('has its table made, and serves', async () => {
