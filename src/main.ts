@@ -25,6 +25,7 @@ interface CommandModule {
 const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
   pool: () => import('./commands/pool.js'),
   depool: () => import('./commands/depool.js'),
+  top: () => import('./commands/top.js'),
   schema: () => import('./commands/schema.js'),
 };
 

@@ -38,8 +38,8 @@ export interface ReceivedSpan extends Omit<EncodedSpan, 'attributes' | 'events'>
 }
 
 /**
- * Stands in for a collector, of which none installs here: it takes OTLP over HTTP as JSON, and knows as much of it as
- * we send.
+ * Stands in for a collector, which takes minutes to build: it takes OTLP over HTTP as JSON, and knows as much of it as we
+ * send.
  */
 export class OtlpReceiver {
   readonly bodies: string[] = [];

@@ -64,7 +64,7 @@ export function requirePrometheus(): void {
 }
 
 export function requirePython(): void {
-  requireCommand('python3', 'Python is needed to check files: apt-get install python3 python3-venv');
+  requireCommand('python3', 'Python is needed to check files: apt-get install python3-venv');
 }
 
 export function requireRsyslog(): void {

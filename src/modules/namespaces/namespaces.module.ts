@@ -5,6 +5,6 @@ import { RecentWrites } from './recent-writes.js';
 
 @Module({
   providers: [SessionHash, RecentWrites, Namespaces],
-  exports: [SessionHash, Namespaces],
+  exports: [SessionHash, RecentWrites, Namespaces],
 })
 export class NamespacesModule {}

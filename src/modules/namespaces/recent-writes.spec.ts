@@ -15,7 +15,13 @@ beforeEach(() => {
   now = 0;
   jest.spyOn(performance, 'now').mockImplementation(() => now);
   log = { key: undefined };
-  writes = new RecentWrites({ of: (key: string) => log.key?.hash(key) } as unknown as SessionHash);
+  const sessionHash = {
+    of: (key: string) => log.key?.hash(key),
+    get id() {
+      return log.key?.id;
+    },
+  } as unknown as SessionHash;
+  writes = new RecentWrites(sessionHash);
 });
 
 afterEach(() => jest.restoreAllMocks());
@@ -59,6 +65,7 @@ describe('the top', () => {
   it('names sessions as the log does, or by hashes that nobody can make', () => {
     write('a');
     write('a');
+    expect(writes.top()).toMatchObject({ hashed_with: 'a secret of this process' });
     const [own] = writes.top().sessions;
     log.key = new LogKey(Buffer.alloc(32, 1));
     write('a');

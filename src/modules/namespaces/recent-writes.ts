@@ -82,7 +82,7 @@ export class RecentWrites {
 
   /** Whether this value is another one than the last; nothing if that is not known. */
   record(key: string, value: Buffer, namespace: string): 'changed' | 'unchanged' | undefined {
-    this.turnWindow();
+    this.keepUp();
     const hash = this.hash(key);
     const place = this.find(hash) ?? this.make(hash);
     const last = this.checksums[place];
@@ -97,12 +97,13 @@ export class RecentWrites {
 
   /** A value that comes after a delete is a change, whatever it is. */
   forget(key: string): void {
+    this.keepUp();
     const place = this.find(this.hash(key));
     if (place !== undefined) this.checksums[place] = UNKNOWN;
   }
 
   top(): Top {
-    this.turnWindow();
+    this.keepUp();
     const { before, window } = this;
     const writes = before.writes + window.writes;
     const rewritten = [...this.times.keys()].filter((place) => this.writesTo(place) > 1);
@@ -123,10 +124,14 @@ export class RecentWrites {
   }
 
   /** With another secret every session has another hash. */
+  private keepUp(): void {
+    const secret = this.sessionHash.id ?? this.own.id;
+    if (secret !== this.secret) this.startOver(secret);
+    else this.turnWindow();
+  }
+
   private hash(key: string): Hash {
     const hash = this.sessionHash.of(key) ?? this.own.hash(key);
-    const secret = hash.slice(0, -2 * DIGITS - 1);
-    if (secret !== this.secret) this.startOver(secret);
     return { high: parseInt(hash.slice(-2 * DIGITS, -DIGITS), 16), low: parseInt(hash.slice(-DIGITS), 16) };
   }
 

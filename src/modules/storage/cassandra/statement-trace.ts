@@ -71,5 +71,6 @@ export class StatementTrace {
 /** Of `address:port`, as the driver names nodes. */
 function placeOf(address: string): { 'server.address': string; 'server.port': number } {
   const end = address.lastIndexOf(':');
-  return { 'server.address': address.slice(0, end), 'server.port': Number(address.slice(end + 1)) };
+  const host = address.slice(0, end).replace(/^\[|\]$/g, '');
+  return { 'server.address': host, 'server.port': Number(address.slice(end + 1)) };
 }
