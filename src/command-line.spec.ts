@@ -20,6 +20,11 @@ it.each<[string[], ReturnType<typeof parseCommandLine>]>([
   [['depool', '--config', 'a.yaml'], { action: 'depool', config: 'a.yaml' }],
   [['--config', 'a.yaml', 'pool'], { action: 'pool', config: 'a.yaml' }],
   [['pool', '--help'], { action: 'help', config: DEFAULT }],
+  [['schema', 'check', '--config', 'a.yaml'], { action: 'schema', word: 'check', config: 'a.yaml' }],
+  [
+    ['schema', 'print', '--datacenter', 'eqiad=3', '--datacenter=a=b=5'],
+    { action: 'schema', word: 'print', datacenters: { eqiad: 3, 'a=b': 5 }, config: DEFAULT },
+  ],
   [['-help'], { action: 'help', config: DEFAULT }],
 ])('%j', (argv, expected) => {
   expect(parseCommandLine(argv)).toEqual(expected);
@@ -33,6 +38,14 @@ it.each([
   [['--', 'a.yaml'], "Unknown command 'a.yaml'; see --help"],
   [['depol'], "Unknown command 'depol'; did you mean 'depool'?; see --help"],
   [['pool', 'now'], "Nothing can follow 'pool'; see --help"],
+  [['schema'], "'schema' needs one of print, apply, check; see --help"],
+  [['schema', 'aply'], "Unknown schema command 'aply'; did you mean 'apply'?; see --help"],
+  [['schema', 'apply', 'now'], "Nothing can follow 'schema apply'; see --help"],
+  [['pool', '--datacenter', 'eqiad=3'], "Option '--datacenter' is of 'schema' alone; see --help"],
+  ...['eqiad', 'eqiad=0', '=3', 'eqiad=three'].map((datacenter): [string[], string] => [
+    ['schema', 'print', '--datacenter', datacenter],
+    "Option '--datacenter' needs NAME=REPLICAS, as eqiad=3; see --help",
+  ]),
   [['--config'], "Option '--config <value>' argument missing; see --help"],
   [['--config', '--version'], "Option '--config' argument is ambiguous; see --help"],
   [['--config='], "Option '--config' needs the path of a file; see --help"],
@@ -45,6 +58,10 @@ it('is told in the usage, in lines that a terminal holds', () => {
   for (const option of [
     'depool',
     'pool',
+    'schema print',
+    'schema apply',
+    'schema check',
+    '--datacenter NAME=REPLICAS',
     '--config FILE',
     '--check-config',
     '--hash-key',

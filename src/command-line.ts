@@ -5,14 +5,20 @@ import { likelySpelling } from './config/likely-spelling.js';
 const COMMANDS = {
   pool: [],
   depool: [],
+  top: [],
+  schema: ['print', 'apply', 'check'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Command = keyof typeof COMMANDS;
+
+/** How many replicas each is to have. */
+export type Datacenters = Record<string, number>;
 
 export interface CommandLine {
   action: 'serve' | 'check-config' | 'hash-key' | 'version' | 'help' | Command;
   /** What follows the command. */
   word?: string;
+  datacenters?: Datacenters;
   config: string;
 }
 
@@ -27,7 +33,13 @@ Without a command it serves.
 
   depool          have the running service sent no more requests (depool_file)
   pool            take that back
+  top             show which sessions are rewritten most, by hashes (management)
+  schema print    print the CQL that makes the table of sessions, and why so
+  schema apply    make what of it is missing; what is there is never changed
+  schema check    compare it with what is there, and say what to change
 
+  --datacenter NAME=REPLICAS  of schema, once for each datacenter; by default
+                  those of the cluster, with three replicas each if it has them
   --config FILE   read the settings from FILE (default /etc/kask/config.yaml)
   --check-config  say what is wrong with the settings, or print them, and exit
   --hash-key      print what the log calls the session key on standard input
@@ -41,16 +53,31 @@ const options = {
   'hash-key': { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
+  datacenter: { type: 'string', multiple: true },
 } as const;
 
 /** `argv` without node and the script. */
 export function parseCommandLine(argv: string[]): CommandLine {
   const { values, positionals } = parse(argv);
-  const { config, ...actions } = values;
+  const { config, datacenter, ...actions } = values;
   if (config === '') throw new UsageError("Option '--config' needs the path of a file; see --help");
   const action = (['help', 'version', 'check-config', 'hash-key'] as const).find((name) => actions[name]);
   if (action || positionals.length === 0) return { action: action ?? 'serve', config };
-  return { ...commandOf(positionals), config };
+  const command = commandOf(positionals);
+  if (!datacenter) return { ...command, config };
+  if (command.action !== 'schema')
+    throw new UsageError(`Option '--datacenter' is of 'schema' alone; see --help`);
+  return { ...command, datacenters: datacentersOf(datacenter), config };
+}
+
+function datacentersOf(given: readonly string[]): Datacenters {
+  return Object.fromEntries(
+    given.map((text) => {
+      const [, name, replicas] = /^(.+)=([1-9]\d?)$/.exec(text) ?? [];
+      if (!name) throw new UsageError("Option '--datacenter' needs NAME=REPLICAS, as eqiad=3; see --help");
+      return [name, Number(replicas)];
+    }),
+  );
 }
 
 function commandOf([name = '', ...words]: string[]): { action: Command; word?: string } {

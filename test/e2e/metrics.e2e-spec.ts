@@ -71,6 +71,7 @@ let away: KaskProcess;
 let secure: KaskProcess;
 const certificates = createCertificates({ addresses: ['127.0.0.1'] });
 let sealed: KaskProcess;
+let budgeted: KaskProcess;
 
 const directory = mkdtempSync(path.join(tmpdir(), 'kask-metrics-'));
 
@@ -79,6 +80,9 @@ beforeAll(async () => {
   new SealingKeyFiles().write(key_file, ['value a', 'row a']);
   sealed = await KaskProcess.start({ storage: 'embedded', encryption: { key_file } });
   await exchange(sealed.origin, { target: `${BASE}absent` });
+  const namespaces = { locks: { keys: ['*:lock'], write_bytes_per_second: 1_000 } };
+  budgeted = await KaskProcess.start({ storage: 'embedded', namespaces });
+  await exchange(budgeted.origin, { target: `${BASE}absent` });
   kask = await KaskProcess.start({ storage: 'embedded', max_value_bytes: 1_000 });
   away = await KaskProcess.start({
     // Port 1 of this machine refuses connections.
@@ -94,6 +98,7 @@ afterAll(async () => {
   await kask?.stop();
   await away?.stop();
   await sealed?.stop();
+  await budgeted?.stop();
   rmSync(directory, { recursive: true });
 });
 
@@ -283,6 +288,7 @@ describe('docs/metrics.md', () => {
     [['`storage: cassandra`'], () => away],
     [['`storage: embedded`', '`tls.cert`'], () => secure],
     [['`storage: embedded`', '`encryption.key_file`'], () => sealed],
+    [['`storage: embedded`', '`namespaces.*.write_bytes_per_second`'], () => budgeted],
   ])('has every metric of a service with %s, and no other', async (settings, service) => {
     const documented = [...ALWAYS, ...settings.flatMap((setting) => section(`With ${setting}`))];
     const names = ({ name, type, labels }: Metric) => ({ name, type, labels });

@@ -61,7 +61,7 @@ class RetryWhileAwaited extends policies.retry.RetryPolicy {
   }
 }
 
-function connectionOptions(settings: CassandraSettings): ClientOptions {
+export function connectionOptions(settings: CassandraSettings): ClientOptions {
   return {
     protocolOptions: { port: settings.port, maxVersion: PROTOCOL_VERSION },
     ...(settings.authentication && { authProvider: authProvider(settings.authentication) }),

@@ -99,6 +99,16 @@ export function isForGood({ cause }: StorageError): boolean {
   return cause instanceof errors.ResponseError && FOR_GOOD.has(cause.code);
 }
 
+/** Whether a node did not let us in, or not do what we asked. */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof errors.NoHostAvailableError)
+    return Object.values((error.innerErrors ?? {}) as Record<string, unknown>).some(isRefusal);
+  if (error instanceof errors.AuthenticationError) return true;
+  return (
+    error instanceof errors.ResponseError && [code.badCredentials, code.unauthorized].includes(error.code)
+  );
+}
+
 /** The driver tells of its sockets and pools by plain errors: of its own faults and ours by classes of their own. */
 function isOfConnection(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;

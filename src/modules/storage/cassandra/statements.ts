@@ -34,21 +34,30 @@ export function sessionStatements(keyspace: string, table: string): SessionState
 }
 
 export function createKeyspace(keyspace: string, replicas: Readonly<Record<string, number>>): string {
-  const options = Object.entries({ class: 'NetworkTopologyStrategy', ...replicas }).map(
-    ([name, value]) => `${text(name)}: ${typeof value === 'number' ? value : text(value)}`,
-  );
-  return `CREATE KEYSPACE ${quoted(keyspace)} WITH replication = {${options.join(', ')}};`;
+  return `CREATE KEYSPACE ${quoted(keyspace)} WITH replication = ${replication(replicas)};`;
+}
+
+export function replication(replicas: Readonly<Record<string, number>>): string {
+  return literal({ class: 'NetworkTopologyStrategy', ...replicas });
 }
 
 export function createTable(keyspace: string, table: string): string {
   return `CREATE TABLE ${qualified(keyspace, table)} (key text PRIMARY KEY, value blob);`;
 }
 
-function qualified(keyspace: string, table: string): string {
+/** As CQL writes it. */
+export function literal(value: number | string | Readonly<Record<string, number | string>>): string {
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return text(value);
+  const entries = Object.entries(value).map(([name, each]) => `${text(name)}: ${literal(each)}`);
+  return `{${entries.join(', ')}}`;
+}
+
+export function qualified(keyspace: string, table: string): string {
   return `${quoted(keyspace)}.${quoted(table)}`;
 }
 
-function quoted(identifier: string): string {
+export function quoted(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
 }
 
