@@ -41,10 +41,6 @@ export function requireOpenssl(): void {
   requireCommand('openssl', 'The openssl command is needed for test certificates: apt-get install openssl');
 }
 
-export function requirePython(): void {
-  requireCommand('python3', 'Python is needed to look at the chart: apt-get install python3-venv');
-}
-
 export function requireSlowhttptest(): void {
   requireCommand('slowhttptest', 'slowhttptest is needed for slow clients: apt-get install slowhttptest');
 }
@@ -68,7 +64,7 @@ export function requirePrometheus(): void {
 }
 
 export function requirePython(): void {
-  requireCommand('python3', 'Python is needed to check files: apt-get install python3 python3-venv');
+  requireCommand('python3', 'Python is needed to check files: apt-get install python3-venv');
 }
 
 export function requireRsyslog(): void {
