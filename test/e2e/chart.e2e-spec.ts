@@ -444,7 +444,9 @@ describe('where it is watched', () => {
     expect(spec).toEqual({
       selector: { matchLabels: { app: 'kask', release: 'production', component: 'metrics' } },
       namespaceSelector: { matchNames: ['sessions'] },
-      endpoints: [{ port: 'metrics', path: '/metrics', interval: '30s', relabelings: [job] }],
+      endpoints: [
+        { port: 'metrics', path: '/metrics', interval: '30s', honorLabels: true, relabelings: [job] },
+      ],
     });
     const service = release.one('Service', 'kask-production-metrics');
     expect(service.metadata.labels).toMatchObject({
