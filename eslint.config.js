@@ -19,7 +19,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts', 'src/**/*.spec.ts'],
+    files: ['test/**/*.ts', '{src,ops}/**/*.spec.ts'],
     rules: {
       // supertest types a parsed body as any.
       '@typescript-eslint/no-unsafe-assignment': 'off',

@@ -51,7 +51,7 @@ export default {
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['src', 'bench', 'test/faults', 'test/judge'].map(
+      testMatch: ['src', 'bench', 'ops', 'test/faults', 'test/judge'].map(
         (folder) => `<rootDir>/${folder}/**/*.spec.ts`,
       ),
     },

@@ -1,6 +1,6 @@
 // What is looked at before a release: known vulnerabilities, the registry's signatures, and the bill of materials, which
 // is written to the path that is given. Ends with 1 unless all were seen to be right: a registry without an answer leaves
-// a check "not checked".
+// a check "not checked". The name of a check after the path asks for that one alone.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,12 +12,14 @@ const lock = readJson('package-lock.json');
 /** One try more after a second, and half a minute for an answer: a release does not wait for a registry that is away. */
 const PATIENCE = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-timeout=30000'];
 
+const [, , sbomFile = path.join(root, 'dist/sbom.cdx.json'), ...wantedChecks] = process.argv;
 const checks = {
   vulnerabilities: knownVulnerabilities,
   signatures: registrySignatures,
-  'bill of materials': () => billOfMaterials(process.argv[2] ?? path.join(root, 'dist/sbom.cdx.json')),
+  'bill of materials': () => billOfMaterials(sbomFile),
 };
 for (const [name, check] of Object.entries(checks)) {
+  if (wantedChecks.length > 0 && !wantedChecks.includes(name)) continue;
   const { outcome, detail } = check();
   console.log(`${name}: ${outcome}: ${detail}`);
   if (outcome !== 'passed') process.exitCode = 1;
@@ -57,8 +59,15 @@ function billOfMaterials(file) {
   if (missing.length + foreign.length > 0)
     return { outcome: 'failed', detail: `missing: ${missing.join(', ')}; not ours: ${foreign.join(', ')}` };
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(answer, undefined, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify(reproducible(answer), undefined, 2)}\n`);
   return { outcome: 'passed', detail: `${listed.length} packages in ${file}` };
+}
+
+/** With SOURCE_DATE_EPOCH the same for the same lock: npm gives each its time and a random number. */
+function reproducible({ serialNumber, ...bill }) {
+  const epoch = process.env.SOURCE_DATE_EPOCH;
+  if (!epoch) return { serialNumber, ...bill };
+  return { ...bill, metadata: { ...bill.metadata, timestamp: new Date(Number(epoch) * 1000).toISOString() } };
 }
 
 /**

@@ -9,6 +9,7 @@ import { ManagementPort } from './http/management-port.js';
 import { AccessModule } from './modules/access/access.module.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
+import { TopModule } from './modules/namespaces/top.module.js';
 import { OpenapiModule } from './modules/openapi/openapi.module.js';
 import { SessionsModule } from './modules/sessions/sessions.module.js';
 import { StorageModule } from './modules/storage/storage.module.js';
@@ -51,6 +52,7 @@ export class AppModule {
         HealthModule,
         OpenapiModule,
         SessionsModule,
+        ...(process.settings.management ? [TopModule] : []),
       ],
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
     };

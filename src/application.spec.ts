@@ -37,6 +37,7 @@ describe('a store that fails', () => {
       settings,
       new SettingsSource('none', {}),
       createLogger(settings, destination),
+      { dropped: { stdout: 0, syslog: 0 } },
     );
     const store = app.get(SessionStore);
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- anything may be thrown

@@ -15,6 +15,7 @@ import { hookOtherRequests } from './http/other-requests.js';
 import { ServerTls } from './http/server-tls.js';
 import { createServer } from './http/server.js';
 import { answerUnparsable } from './http/unparsable.js';
+import type { LogOutputs } from './log-outputs.js';
 import { FrameworkLogger } from './logging.js';
 import { Metrics } from './modules/metrics/metrics.js';
 import { BaseUri } from './modules/sessions/base-uri.js';
@@ -33,12 +34,14 @@ export async function createApplication(
   settings: Settings,
   source: SettingsSource,
   logger: Logger,
+  outputs: Pick<LogOutputs, 'dropped'>,
 ): Promise<NestFastifyApplication> {
   const tls = settings.tls && new ServerTls(settings.tls);
   const server = createServer(tls);
   const management = new ManagementPort(settings.management && createServer(undefined));
   const connections = new HttpConnections();
-  connections.follow(server, limitsOf(settings, logger));
+  const limits = limitsOf(settings, logger);
+  connections.follow(server, limits);
   let toNest!: RequestListener;
   const options: FastifyServerOptions = {
     serverFactory: (handler) => {
@@ -63,7 +66,8 @@ export async function createApplication(
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
   hookOtherRequests(app.getHttpAdapter().getInstance(), management, logger);
   tls?.follow(server, connections, app.get(Metrics), logger);
-  app.get(Metrics).exposeConnections(connections);
+  app.get(Metrics).exposeConnections(connections, limits);
+  app.get(Metrics).exposeLogOutputs(outputs);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {

@@ -88,6 +88,7 @@ describe('LogOutput', () => {
     expect(numbers.length).toBeGreaterThan(MANY);
     expect(numbers.length).toBeLessThan(3 * MANY);
     expect(numbers).toEqual(numbers.map((_, i) => i));
+    expect(numbers.length + output.dropped).toBe(50 * MANY);
     output.write(line(-1));
     expect(numbersIn(take())).toEqual([-1]);
   });
@@ -97,6 +98,7 @@ describe('LogOutput', () => {
     closeReader();
     await sleep(100);
     output.write(line(0)); // nobody reads it
+    expect(output.dropped).toBe(2);
     openReader();
     take();
     writeLines(1, 2);
@@ -107,6 +109,7 @@ describe('LogOutput', () => {
     const full = openSync('/dev/full', 'w');
     const onFullDisk = new LogOutput(full);
     expect(() => onFullDisk.write(line(1))).not.toThrow();
+    expect(onFullDisk.dropped).toBe(1);
     closeSync(full);
   });
 });

@@ -15,6 +15,8 @@ const NEWLINE = Buffer.from('\n');
  * destination, which would end the process on such an error, and hang it at its exit.
  */
 export class LogOutput {
+  /** Lines that were lost, whole or in part. */
+  dropped = 0;
   private waiting: Buffer = NOTHING;
   private retry: NodeJS.Timeout | undefined;
   private tornLine = false;
@@ -24,7 +26,7 @@ export class LogOutput {
   }
 
   write(line: string): void {
-    if (this.waiting.length > MAX_WAITING_BYTES) return;
+    if (this.waiting.length > MAX_WAITING_BYTES) return void this.dropped++;
     this.waiting = Buffer.concat([this.waiting, Buffer.from(line)]);
     if (!this.retry) this.flush();
   }
@@ -46,6 +48,7 @@ export class LogOutput {
 
   /** What was written of a line ends there, so that the next one is whole. */
   private drop(): void {
+    this.dropped += linesIn(this.waiting);
     this.waiting = this.tornLine ? NEWLINE : NOTHING;
   }
 
@@ -54,6 +57,11 @@ export class LogOutput {
     const end = Date.now() + LAST_CHANCE_MS;
     for (this.flush(); this.retry && Date.now() < end; this.flush()) pause(RETRY_MS);
   }
+}
+
+/** A newline alone ends what is lost already. */
+function linesIn(text: Buffer): number {
+  return text.toString('latin1').split('\n').length - 1 - (text[0] === NEWLINE[0] ? 1 : 0);
 }
 
 function isBusy(error: unknown): boolean {

@@ -1,7 +1,6 @@
 import { Logger as NestLogger } from 'nestjs-pino';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Settings } from './config/settings.js';
-import { LogOutput } from './log-output.js';
 
 /** The names of levels in a log line, as log collectors of the service before this one know them. */
 const LEVEL_NAMES: Record<string, string> = {
@@ -12,12 +11,10 @@ const LEVEL_NAMES: Record<string, string> = {
   fatal: 'FATAL',
 };
 
-const STANDARD_OUTPUT = 1;
-
 /** One JSON object a line: `msg`, `appname`, `time`, `level` and, in lines about a request that has one, `request_id`. */
 export function createLogger(
   settings: Pick<Settings, 'service_name' | 'log_level'>,
-  destination: DestinationStream = new LogOutput(STANDARD_OUTPUT),
+  destination: DestinationStream,
 ): Logger {
   const options = {
     level: settings.log_level === 'warning' ? 'warn' : settings.log_level,

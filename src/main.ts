@@ -9,6 +9,7 @@ import { describeSettings, InvalidSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { SettingsSource } from './config/settings-source.js';
 import { EX_CONFIG, EX_SOFTWARE, EX_USAGE } from './exit-codes.js';
+import type { LogOutputs } from './log-outputs.js';
 import { hashKey } from './modules/sessions/log-key.js';
 import { placeOf } from './problems/place-of.js';
 import type { Listening } from './serve.js';
@@ -24,6 +25,7 @@ interface CommandModule {
 const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
   pool: () => import('./commands/pool.js'),
   depool: () => import('./commands/depool.js'),
+  top: () => import('./commands/top.js'),
   doctor: () => import('./commands/doctor.js'),
   schema: () => import('./commands/schema.js'),
 };
@@ -50,14 +52,32 @@ async function run(argv: string[]): Promise<number> {
   if (action === 'check-config')
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));
   if (action === 'hash-key') return print(hashKey(settings, readFileSync(STANDARD_INPUT)));
-  const { createLogger } = await import('./logging.js'); // brings half of the framework, which commands do without
-  const logger = createLogger(settings);
+  // They bring half of the framework, which commands do without.
+  const { createLogger } = await import('./logging.js');
+  const { LogOutputs } = await import('./log-outputs.js');
+  const outputs = new LogOutputs(settings);
+  const logger = createLogger(settings, outputs);
+  outputs.tellTo(logger);
   for (const warning of warnings) logger.warn(warning);
   process.on('uncaughtException', (error) => {
     logger.fatal({ reason: placeOf(error) }, 'this should never happen');
-    process.exit(EX_SOFTWARE);
+    void outputs.end().finally(() => process.exit(EX_SOFTWARE));
   });
-  const listening = start(settings, source, logger);
+  try {
+    return await serve(settings, source, logger, outputs, signals);
+  } finally {
+    await outputs.end();
+  }
+}
+
+async function serve(
+  settings: Settings,
+  source: SettingsSource,
+  logger: Logger,
+  outputs: LogOutputs,
+  signals: StopSignals,
+): Promise<number> {
+  const listening = start(settings, source, logger, outputs);
   const early = await Promise.race([signals.first, listening.then(() => undefined)]);
   if (!early) return (await listening).leaveOn(signals);
   logger.info({ signal: early }, 'told to stop before it listened');
@@ -69,10 +89,15 @@ function isCommand(action: string): action is Command {
 }
 
 /** Loaded only now: a mistake in the configuration is told without waiting for the framework. */
-async function start(settings: Settings, source: SettingsSource, logger: Logger): Promise<Listening> {
+async function start(
+  settings: Settings,
+  source: SettingsSource,
+  logger: Logger,
+  outputs: LogOutputs,
+): Promise<Listening> {
   const { createApplication } = await import('./application.js');
   const { listen } = await import('./serve.js');
-  return listen(await createApplication(settings, source, logger), settings, logger);
+  return listen(await createApplication(settings, source, logger, outputs), settings, logger);
 }
 
 function print(text: string): number {

@@ -24,6 +24,10 @@ export class Terminal {
     else this.line(`${head}\n${INDENT}${this.styled('cyan', `-> ${fix}`)}`);
   }
 
+  heading(text: string): void {
+    this.line(this.styled('bold', text));
+  }
+
   line(text: string): void {
     this.output.write(`${this.isTerminal ? CLEAR_LINE : ''}${text}\n`);
   }

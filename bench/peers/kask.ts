@@ -11,6 +11,8 @@ import { PeerProcess } from './peer-process.js';
 export interface Build {
   node: string;
   main: string;
+  /** A command that the service runs under. */
+  under?: string[];
 }
 
 export const OUR_BUILD: Build = { node: process.execPath, main: path.join(REPOSITORY, 'dist/main.js') };
@@ -64,7 +66,7 @@ async function startKask(
   );
   const child = await PeerProcess.spawn(
     name,
-    [build.node, ...flagsOf(build), build.main, '--config', file],
+    [...(build.under ?? []), build.node, ...flagsOf(build), build.main, '--config', file],
     directory,
   );
   const address = await child.listening();

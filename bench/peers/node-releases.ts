@@ -8,8 +8,8 @@ import type { NamedPath } from '../options.js';
 /** The npm packages that carry the binaries of Node.js. */
 const PACKAGE = `node-${process.platform}-${process.arch}`;
 
-/** Node.js of that release, fetched the first time. */
-export async function fetchNode(release: number): Promise<NamedPath> {
+/** Node.js of that release, such as 24 or `24.21.0`, fetched the first time. */
+export async function fetchNode(release: number | string): Promise<NamedPath> {
   const prefix = path.join(REPOSITORY, `.cache/node-${release}`);
   const binary = path.join(prefix, 'node_modules', PACKAGE, 'bin/node');
   if (!existsSync(binary)) await install(prefix, `${PACKAGE}@${release}`);

@@ -534,6 +534,54 @@ authorization:
   );
 });
 
+describe('namespaces', () => {
+  it('are kinds of sessions by patterns of their keys, in the order of the file', () => {
+    const { settings, warnings } = load(`
+namespaces:
+  sessions: { keys: ['*:MWSession:*'] }
+  locks: { keys: ['*:lock'], write_bytes_per_second: 1000 }
+  constructor: { keys: ['*:x', '*:y'] }
+  other: { write_bytes_per_second: 5 }
+`);
+    expect(warnings).toEqual([]);
+    expect(Object.entries(settings.namespaces ?? {})).toEqual([
+      ['sessions', { keys: ['*:MWSession:*'], write_bytes_per_second: 0 }],
+      ['locks', { keys: ['*:lock'], write_bytes_per_second: 1000 }],
+      ['constructor', { keys: ['*:x', '*:y'], write_bytes_per_second: 0 }],
+      ['other', { write_bytes_per_second: 5 }],
+    ]);
+  });
+
+  it.each([
+    ['{locks: {write_bytes_per_second: 5}}', 'namespaces.locks.keys: found nothing; allowed: list'],
+    ['{locks: }', 'namespaces.locks.keys: found nothing; allowed: list'],
+    ['{locks: {keys: []}}', 'namespaces.locks.keys: found nothing; allowed: list'],
+    ['{locks: {keys: "*"}}', 'namespaces.locks.keys: found "*"; allowed: list'],
+    ['{locks: {keys: [""]}}', 'namespaces.locks.keys: found [""]; allowed: list'],
+    ['{other: {keys: ["*"]}}', 'namespaces.other.keys: found a list; allowed: nothing'],
+    [
+      '{other: {budget: 5}}',
+      'namespaces.other: found a name, "budget"; allowed: keys, write_bytes_per_second',
+    ],
+    ['{"1st": {keys: [a]}}', 'namespaces: found a name, "1st"; allowed: a letter'],
+    ['{"a b": {keys: [a]}}', 'namespaces: found a name, "a b"; allowed: a letter'],
+    [
+      '{a: {keys: [a], write_bytes_per_second: -1}}',
+      'namespaces.a.write_bytes_per_second: found -1; allowed: a whole number of bytes',
+    ],
+  ])('are refused with one fault: %s', (yaml, fault) => {
+    expect(faults(`namespaces: ${yaml}`)).toEqual([expect.stringContaining(fault)]);
+  });
+
+  it('are 32 at most, beside other', () => {
+    const named = (count: number) => Array.from({ length: count }, (_, n) => `n${n}: {keys: [a]}`).join(', ');
+    expect(load(`namespaces: {${named(32)}, other: {}}`).warnings).toEqual([]);
+    expect(faults(`namespaces: {${named(33)}}`)).toEqual([
+      'namespaces: found 33 of them; allowed: 32, beside other',
+    ]);
+  });
+});
+
 describe('unknown names', () => {
   it.each([
     ['listenPort: 1', 'listenPort: unknown setting, ignored; did you mean listen_port?'],

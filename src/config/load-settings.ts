@@ -4,6 +4,7 @@ import { readConfigFile } from './config-file.js';
 import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
 import { checkKeyFiles } from './key-files.js';
+import { checkNamespaces } from './namespaces.js';
 import { Validator } from './rules.js';
 import { type Entries, settingsOf, type SectionClass } from './setting.js';
 import { Settings } from './settings.js';
@@ -38,6 +39,7 @@ export function loadSettings(
   checkAuthentication(settings, findings);
   checkKeyFiles(settings, written, findings);
   checkEmbeddedDirectory(settings, written, findings);
+  checkNamespaces(settings, written, findings);
   checkTimes(settings, written, findings.warnings);
   checkOpenApi(settings, findings.warnings);
   if (findings.faults.length > 0) throw new InvalidSettings(file, findings.faults, findings.warnings);
@@ -69,7 +71,8 @@ function fill<T extends object>(
     if (!setting.section || !(Reflect.has(section, key) || isWritten(`${path}${key}.`, written))) continue;
     Reflect.set(section, key, fill(new setting.section(), `${path}${key}.`, written, faults));
   }
-  for (const { property } of new Validator().validateSync(section)) {
+  // A section that has nothing but sections has no rules, which is a fault to class-validator unless told.
+  for (const { property } of new Validator().validateSync(section, { forbidUnknownValues: false })) {
     const { allowed, secret } = settings.get(property)!;
     const found = written.get(path + property);
     const hidden = secret && !(found?.value instanceof Unusable);

@@ -1,5 +1,5 @@
 import * as rules from './rules.js';
-import { WHOLE_NUMBER, type Written } from './written.js';
+import { FRACTION, WHOLE_NUMBER, type Written } from './written.js';
 
 export type SectionClass = new () => object;
 
@@ -66,6 +66,12 @@ export function WholeNumber({ min, max, unit }: { min: number; max: number; unit
     typeof value === 'string' && !quoted && WHOLE_NUMBER.test(value) ? Number(value) : value;
   const allowed = `a whole number${unit ? ` of ${unit}` : ''} from ${min} to ${max}`;
   return declare({ read }, { allowed }, rules.IsInt(), rules.Min(min), rules.Max(max));
+}
+
+export function Fraction(options: Pick<Options, 'optional'>) {
+  const read = ({ value, quoted }: Written) =>
+    typeof value === 'string' && !quoted && FRACTION.test(value) ? Number(value) : value;
+  return declare({ read }, { allowed: 'a number from 0 to 1', ...options }, rules.Min(0), rules.Max(1));
 }
 
 export function OneOf(values: readonly string[], options: Pick<Options, 'optional'> = {}) {

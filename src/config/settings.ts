@@ -1,5 +1,7 @@
 import { isCertificateName, isHost, isHostName } from './host-name.js';
-import { OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
+import { FACILITIES, type Facility } from '../syslog/syslog-message.js';
+import { parseSyslogAddress } from '../syslog/syslog-address.js';
+import { Fraction, OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
 
 // What each setting means stands in docs/configuration.md; settings.spec.ts holds it to what stands here.
 
@@ -69,6 +71,17 @@ export class AuthorizationSettings {
   proxies?: string[];
 }
 
+export class NamespaceSettings {
+  @TextList({
+    allowed: 'list of patterns of session keys, in which `*` stands for any text; only `other` has none',
+    optional: true,
+  })
+  keys?: string[];
+
+  @WholeNumber({ min: 0, max: 1000000000000, unit: 'bytes' })
+  write_bytes_per_second = 0;
+}
+
 export class ManagementSettings {
   @Text({ ...address, allowed: `${address.allowed}; together with \`management.listen_port\`` })
   listen_address!: string;
@@ -105,6 +118,38 @@ export class EncryptionSettings {
 
   @Text(moment)
   read_unencrypted_until?: string;
+}
+
+export class SyslogSettings {
+  @Text({
+    allowed:
+      '`unix:/path`, `udp://host:port`, `tcp://host:port` or `tls://host:port`; needed by the rest of `log.syslog`',
+    accepts: (address) => parseSyslogAddress(address) !== undefined,
+  })
+  address!: string;
+
+  @Text({ allowed: 'path of a PEM file', optional: true })
+  ca?: string;
+
+  @OneOf(Object.keys(FACILITIES), { optional: true })
+  facility?: Facility;
+}
+
+export class LogSettings {
+  @Section(SyslogSettings)
+  syslog?: SyslogSettings;
+}
+
+export class TracingSettings {
+  @Text({
+    allowed:
+      'URL with `http` or `https`, without credentials, query and fragment; needed by the rest of `tracing`',
+    accepts: isEndpoint,
+  })
+  endpoint!: string;
+
+  @Fraction({ optional: true })
+  sample_ratio?: number;
 }
 
 export class AuthenticationSettings {
@@ -200,6 +245,12 @@ export class Settings {
   @OneOf(LOG_LEVELS)
   log_level: (typeof LOG_LEVELS)[number] = 'info';
 
+  @Section(LogSettings)
+  log?: LogSettings;
+
+  @Section(TracingSettings)
+  tracing?: TracingSettings;
+
   @Text({ allowed: 'path of a file', optional: true })
   openapi_spec?: string;
 
@@ -239,6 +290,13 @@ export class Settings {
   @Section(LimitsSettings)
   limits = new LimitsSettings();
 
+  @Sections({
+    section: NamespaceSettings,
+    names: 'a letter and up to 63 more letters, digits, `_` and `-`',
+    accepts: (name) => /^[a-z][\w-]{0,63}$/i.test(name),
+  })
+  namespaces?: Record<string, NamespaceSettings>;
+
   @Text({ allowed: 'path of a file, which need not exist', optional: true })
   depool_file?: string;
 
@@ -265,6 +323,11 @@ function isBasePath(path: string): boolean {
     segments.every((segment) => /^[\w.~-]+$/.test(segment) && !/^\.\.?$/.test(segment)) &&
     !['healthz', 'metrics', 'openapi'].includes(segments[0] ?? '')
   );
+}
+
+function isEndpoint(text: string): boolean {
+  if (!/^https?:\/\/[^\s@?#]+$/.test(text)) return false;
+  return URL.canParse(text);
 }
 
 /** Section 5.6 of the RFC; a date is its midnight, UTC. Of the 31st of February JavaScript makes the 3rd of March. */

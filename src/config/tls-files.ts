@@ -20,10 +20,11 @@ export interface TlsFiles {
 
 /** Reads every file that TLS needs, so that a wrong one is found now and not by the first connection. */
 export function checkTlsFiles(settings: Settings, written: Map<string, Written>, findings: Findings): void {
-  const { tls, cassandra, storage } = settings;
-  if (tls) readTlsFiles(tls, written, findings);
-  if (!cassandra.tls || storage !== 'cassandra') return;
+  const { tls, cassandra, storage, log } = settings;
   const pem = pemFiles(written);
+  if (tls) readTlsFiles(tls, written, findings);
+  checkCertificates(pem('log.syslog.ca', log?.syslog?.ca), findings);
+  if (!cassandra.tls || storage !== 'cassandra') return;
   const { ca, cert, key } = cassandra.tls;
   checkCertificates(pem('cassandra.tls.ca', ca), findings);
   readIdentity(pem('cassandra.tls.cert', cert), pem('cassandra.tls.key', key), findings);

@@ -20,6 +20,9 @@ export interface Findings {
 /** Plain decimal digits: `010` is 8 to YAML 1.1 and 10 to YAML 1.2, so neither it nor 0x8, 1e3, 1_000 is a number here. */
 export const WHOLE_NUMBER = /^-?(0|[1-9]\d*)$/;
 
+/** Plain decimal digits, with a point between them or without. */
+export const FRACTION = /^(0|[1-9]\d*)(\.\d+)?$/;
+
 export function show({ value, quoted }: Written): string {
   if (value instanceof Unusable) return value.what;
   if (Array.isArray(value)) return `[${value.map(showText).join(', ')}]`;

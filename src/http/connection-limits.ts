@@ -20,7 +20,7 @@ export class ConnectionLimits {
 
   /** @param mostPerPeer 0 is no limit; nor has loopback one, as all that comes through a proxy on our pod comes from there */
   constructor(
-    most: number,
+    readonly most: number,
     private readonly mostPerPeer = 0,
   ) {
     this.all = new ConnectionPlaces(most);

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { LogBudget } from '../log-budget.js';
-import { isOtherEndpoint } from '../modules/sessions/base-uri.js';
+import { isOtherEndpoint, withoutQuery } from '../modules/sessions/base-uri.js';
 import { Problem } from '../problems/problem.js';
 import { HEADERS, requestIdOf } from './headers.js';
 import type { ManagementPort } from './management-port.js';
@@ -21,7 +21,7 @@ export function hookOtherRequests(
     reply.headers(HEADERS);
     keepToProtocol(request.raw, reply.raw);
     if (management.misses(request.raw)) throw NOTHING_HERE;
-    if (request.is404) throw noRoute(request);
+    if (request.is404) throw noRoute(request, management);
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -30,8 +30,9 @@ export function hookOtherRequests(
   });
 }
 
-function noRoute({ originalUrl, method }: FastifyRequest): Problem {
-  if (!isOtherEndpoint(originalUrl)) return NOTHING_HERE;
+function noRoute({ originalUrl, method, raw }: FastifyRequest, management: ManagementPort): Problem {
+  const isTop = management.took(raw) && withoutQuery(originalUrl) === '/top';
+  if (!isTop && !isOtherEndpoint(originalUrl)) return NOTHING_HERE;
   const detail = `${method} is not allowed; ${ALLOWED} are`;
   return new Problem('method_not_allowed', detail, { allow: ALLOWED });
 }

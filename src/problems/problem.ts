@@ -24,6 +24,11 @@ export const PROBLEMS = {
     title: 'Content too large',
     detail: 'The value is larger than this service stores',
   },
+  over_budget: {
+    status: 429,
+    title: 'Over budget',
+    detail: 'More is being written to this kind of session than may be',
+  },
   headers_too_large: {
     status: 431,
     title: 'Request header fields too large',

@@ -299,8 +299,12 @@ describe('requests on one connection', () => {
   it('store nothing of a body that is shorter or longer than it says', async () => {
     for (const length of ['5', '100']) {
       const headers = { 'content-length': length };
-      const answer = await ask({ method: 'PUT', target: `${BASE}misjudged`, headers, body: 'half of it' });
+      const put = { method: 'PUT', target: `${BASE}misjudged`, headers, body: 'half of it' };
+      // Node 24 ends the connection of a client that sends more than it said, and not the stream alone.
+      const own = connectTo(kask);
+      const answer = await ask(put, own);
       expect([0, 400]).toContain(answer.status);
+      own.destroy();
     }
     await untilInFlight(0);
     expect(told(await ask({ target: `${BASE}misjudged` }))).toEqual(missing('misjudged'));

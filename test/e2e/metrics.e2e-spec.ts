@@ -3,6 +3,7 @@ import { METHODS } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createCertificates } from '../harness/certificates.js';
+import { METRICS_DOCUMENT as DOCUMENT, type Metric, section } from '../harness/documented-metrics.js';
 import { tally } from '../harness/request-counts.js';
 import { KaskProcess } from '../harness/kask.js';
 import { SealingKeyFiles } from '../harness/sealing-keys.js';
@@ -10,22 +11,10 @@ import { exchange, LAST_CHUNK, type RawRequest } from '../harness/raw-http.js';
 
 jest.setTimeout(60_000);
 
-const DOCUMENT = readFileSync(path.resolve(__dirname, '../../docs/metrics.md'), 'utf8');
 const BASE = '/sessions/v1/';
 // The contract's, which dashboards have too.
 const BUCKETS = ['0.001', '0.0025', '0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '+Inf'];
 const MARK = 'mArKeDkEy';
-
-interface Metric {
-  name: string;
-  type: string;
-  labels: string[];
-}
-
-interface DocumentedMetric extends Metric {
-  /** By label: the values that are possible, or undefined where the document says that they are free. */
-  values: Map<string, string[] | undefined>;
-}
 
 interface Sample {
   name: string;
@@ -82,6 +71,7 @@ let away: KaskProcess;
 let secure: KaskProcess;
 const certificates = createCertificates({ addresses: ['127.0.0.1'] });
 let sealed: KaskProcess;
+let budgeted: KaskProcess;
 
 const directory = mkdtempSync(path.join(tmpdir(), 'kask-metrics-'));
 
@@ -90,6 +80,9 @@ beforeAll(async () => {
   new SealingKeyFiles().write(key_file, ['value a', 'row a']);
   sealed = await KaskProcess.start({ storage: 'embedded', encryption: { key_file } });
   await exchange(sealed.origin, { target: `${BASE}absent` });
+  const namespaces = { locks: { keys: ['*:lock'], write_bytes_per_second: 1_000 } };
+  budgeted = await KaskProcess.start({ storage: 'embedded', namespaces });
+  await exchange(budgeted.origin, { target: `${BASE}absent` });
   kask = await KaskProcess.start({ storage: 'embedded', max_value_bytes: 1_000 });
   away = await KaskProcess.start({
     // Port 1 of this machine refuses connections.
@@ -105,6 +98,7 @@ afterAll(async () => {
   await kask?.stop();
   await away?.stop();
   await sealed?.stop();
+  await budgeted?.stop();
   rmSync(directory, { recursive: true });
 });
 
@@ -294,6 +288,7 @@ describe('docs/metrics.md', () => {
     [['`storage: cassandra`'], () => away],
     [['`storage: embedded`', '`tls.cert`'], () => secure],
     [['`storage: embedded`', '`encryption.key_file`'], () => sealed],
+    [['`storage: embedded`', '`namespaces.*.write_bytes_per_second`'], () => budgeted],
   ])('has every metric of a service with %s, and no other', async (settings, service) => {
     const documented = [...ALWAYS, ...settings.flatMap((setting) => section(`With ${setting}`))];
     const names = ({ name, type, labels }: Metric) => ({ name, type, labels });
@@ -328,34 +323,6 @@ describe('docs/metrics.md', () => {
     }
   });
 });
-
-function section(title: string): DocumentedMetric[] {
-  const [, text = ''] = DOCUMENT.split(`## ${title}\n`);
-  const rows =
-    text
-      .split('\n## ')[0]
-      ?.split('\n')
-      .filter((line) => line.startsWith('| `')) ?? [];
-  const documented: DocumentedMetric[] = [];
-  for (const row of rows) documented.push(parseRow(row, [...documented]));
-  return documented;
-}
-
-function parseRow(row: string, above: DocumentedMetric[]): DocumentedMetric {
-  const [, name = '', type = '', labels = ''] = row.split('|').map((cell) => cell.trim());
-  const parts = labels === '' ? [] : labels.split(';');
-  const values = new Map(parts.map((part) => parseLabel(part, above)));
-  return { name: name.replaceAll('`', ''), type, labels: [...values.keys()].sort(), values };
-}
-
-/** Such as "`operation`: `get` `set`", "`code`: as above" and "`version`: free". */
-function parseLabel(part: string, above: DocumentedMetric[]): [string, string[] | undefined] {
-  const [head = '', text = ''] = part.split(':');
-  const label = head.replaceAll('`', '').trim();
-  if (text.trim() === 'free') return [label, undefined];
-  if (text.trim() === 'as above') return [label, above.at(-1)?.values.get(label)];
-  return [label, [...text.matchAll(/`(\w+)`/g)].map(([, value = '']) => value)];
-}
 
 function byName(metrics: Metric[]): Metric[] {
   return metrics.sort((a, b) => (a.name < b.name ? -1 : 1));

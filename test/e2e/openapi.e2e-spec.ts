@@ -58,6 +58,8 @@ interface Case extends RawRequest {
   away?: boolean;
   /** Of a service that wants to know who speaks. */
   guarded?: boolean;
+  /** At the management port of a service that has one. */
+  managed?: boolean;
   /** A value that is there before. */
   stored?: string;
 }
@@ -85,6 +87,7 @@ const CASES: Case[] = [
   ...['POST', 'PUT'].flatMap((method): Case[] => [
     { path: KEY_PATH, method, target: `${BASE}written`, body: 'x', status: 201 },
     { path: KEY_PATH, method, target: `${BASE}written`, body: '', status: 400 },
+    { path: KEY_PATH, method, target: `${BASE}a:lock`, body: 'x', status: 429, stored: 'x'.repeat(100) },
   ]),
   ...['POST', 'PUT', 'DELETE'].map((method): Case => ({
     path: KEY_PATH,
@@ -107,19 +110,35 @@ const CASES: Case[] = [
     { path: target, method: 'POST', target, body: 'x', status: 405 },
     { path: target, method: 'GET', target, status: target === '/healthz/ready' ? 503 : 200, away: true },
   ]),
+  { path: '/top', method: 'GET', target: '/top', status: 200, managed: true },
+  {
+    path: '/top',
+    method: 'GET',
+    target: '/top',
+    headers: { 'Content-Length': 'none' },
+    status: 400,
+    managed: true,
+  },
+  { path: '/top', method: 'GET', target: '/top', headers: OVERFLOW, status: 431, managed: true },
+  { path: '/top', method: 'POST', target: '/top', body: 'x', status: 405, managed: true },
   { path: '/metrics', method: 'GET', target: '/metrics', status: 401, guarded: true },
   { path: '/metrics', method: 'GET', target: '/metrics', headers: NEIGHBOUR, status: 403, guarded: true },
 ];
 
 let kask: KaskProcess;
 let guarded: KaskProcess;
+let managed: KaskProcess;
 let away: KaskProcess;
 let source: string;
 let document: OpenapiDocument;
 
 beforeAll(async () => {
-  const embedded = { storage: 'embedded', max_value_bytes: LARGE - 1, log_level: 'debug' };
+  const namespaces = { locks: { keys: ['*:lock'], write_bytes_per_second: 1 } };
+  const embedded = { storage: 'embedded', max_value_bytes: LARGE - 1, log_level: 'debug', namespaces };
   kask = await KaskProcess.start(embedded);
+  const management = { listen_address: '127.0.0.1', listen_port: 0 };
+  managed = await KaskProcess.start({ ...embedded, management });
+  for (const body of ['a', 'b']) await fetch(managed.url('session'), { method: 'PUT', body });
   away = await KaskProcess.start({
     // Port 1 of this machine refuses connections.
     cassandra: { hosts: ['127.0.0.1'], port: 1, local_dc: 'dc1', connect_timeout_ms: 500 },
@@ -133,6 +152,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await kask?.stop();
+  await managed?.stop();
   await away?.stop();
   await guarded?.stop();
 });
@@ -153,7 +173,7 @@ describe('the document', () => {
   });
 
   it('has every route that the framework has mapped, those of the hot route, and no other', async () => {
-    const mapped = kask.logs().flatMap(({ msg }) => {
+    const mapped = managed.logs().flatMap(({ msg }) => {
       const [, route, method] = /^Mapped \{(.*), (\w+)\} route/.exec(msg) ?? [];
       return route && method ? [`${method} ${route}`] : [];
     });
@@ -316,8 +336,15 @@ describe('docs/problems.md', () => {
   });
 });
 
-async function perform({ away: isAway, guarded: isGuarded, stored, ...request }: Case): Promise<RawAnswer> {
-  const { origin } = isAway ? away : isGuarded ? guarded : kask;
+async function perform({
+  away: isAway,
+  guarded: isGuarded,
+  managed: isManaged,
+  stored,
+  ...request
+}: Case): Promise<RawAnswer> {
+  const service = isAway ? away : isGuarded ? guarded : kask;
+  const origin = isManaged ? managed.management : service.origin;
   if (stored !== undefined) await exchange(origin, { method: 'PUT', target: request.target, body: stored });
   return exchange(origin, request);
 }
@@ -395,12 +422,15 @@ const KEYWORDS: Record<string, Check> = {
   format: () => [],
   allOf: (all: Schema[], value, at) => all.flatMap((schema) => mismatches(schema, value, at)),
   type: (type: string, value, at) =>
-    typeof value === type && value !== null ? [] : [`${at} is no ${type}: ${JSON.stringify(value)}`],
+    (type === 'array' ? Array.isArray(value) : typeof value === type) && value !== null
+      ? []
+      : [`${at} is no ${type}: ${JSON.stringify(value)}`],
   enum: (values: unknown[], value, at) =>
     values.includes(value) ? [] : [`${at} is ${JSON.stringify(value)}`],
   pattern: (pattern: string, value, at) =>
     new RegExp(pattern).test(String(value)) ? [] : [`${at} is ${JSON.stringify(value)}`],
   minLength: (length: number, value, at) => (String(value).length >= length ? [] : [`${at} is too short`]),
+  items: (items: Schema, value, at) => (value as unknown[]).flatMap((item) => mismatches(items, item, at)),
   required: (names: string[], value, at) =>
     names.filter((name) => !(name in (value as object))).map((name) => `${at} has no ${name}`),
   properties: (properties: Record<string, Schema>, value, at) =>

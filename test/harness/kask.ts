@@ -19,6 +19,12 @@ export interface KaskOptions {
   directory?: string;
   /** A command that the service runs under, such as `unshare --mount`. */
   under?: string[];
+  /** What runs in place of the built service, given its configuration file. */
+  program?: (configFile: string) => string[];
+  /** Until it listens. */
+  startsWithinMs?: number;
+  /** A shell command that ends what outlives the process that was started. */
+  lastCommand?: string;
 }
 
 /** The built service as a process of its own, listening on a free port of 127.0.0.1. */
@@ -37,11 +43,12 @@ export class KaskProcess {
     directory: string,
     private readonly baseUri: string,
     readonly configFile: string,
+    lastCommand?: string,
   ) {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     KaskProcess.running.add(this);
-    const guardian = new Guardian(directory);
+    const guardian = new Guardian(directory, lastCommand);
     guardian.watch([this.pid]);
     this.exited = once(child, 'close').then(async ([code]) => {
       KaskProcess.running.delete(this);
@@ -63,20 +70,21 @@ export class KaskProcess {
     };
     const file = path.join(directory, 'config.yaml');
     writeFileSync(file, stringify(all));
-    const command = [...(options.under ?? []), MAIN, '--config', file, ...(options.args ?? [])];
+    const program = options.program?.(file) ?? [MAIN, '--config', file];
+    const command = [...(options.under ?? []), ...program, ...(options.args ?? [])];
     const child = spawn(command[0] as string, command.slice(1), {
       env: { ...process.env, ...options.env },
       cwd: options.cwd ?? directory,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new KaskProcess(child, directory, all.base_uri, file);
+    return new KaskProcess(child, directory, all.base_uri, file, options.lastCommand);
   }
 
   /** Starts the service and resolves once it listens. */
   static async start(settings: Record<string, unknown>, options: KaskOptions = {}): Promise<KaskProcess> {
     const kask = KaskProcess.spawn(settings, options);
     const listening = await kask
-      .waitForLog((line) => line.msg === 'listening', 20_000)
+      .waitForLog((line) => line.msg === 'listening', options.startsWithinMs ?? 20_000)
       .catch((error: unknown) => {
         void kask.kill();
         throw error;

@@ -137,7 +137,7 @@ export class MediaWiki {
 }
 
 /** PHP picks a free port and says on standard error which. */
-async function originOf(server: ChildProcess): Promise<string> {
+export async function originOf(server: ChildProcess): Promise<string> {
   let printed = '';
   server.stderr?.setEncoding('utf8').on('data', (text: string) => {
     if (printed.length < 10_000) printed += text;

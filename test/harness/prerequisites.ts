@@ -49,6 +49,31 @@ export function requireTestssl(): void {
   requireCommand('testssl', 'testssl.sh is needed to look at TLS: apt-get install testssl.sh');
 }
 
+/** For the image: Debian's, and root's rights, without which one wants more of the machine than a test should. */
+export function requireContainerTools(): void {
+  for (const command of ['buildah', 'podman', 'runc', 'mmdebstrap'])
+    requireCommand(
+      command,
+      `${command} is needed for the image: apt-get install buildah podman runc mmdebstrap`,
+    );
+  if (process.getuid?.() !== 0) throw new MissingPrerequisite('The image is built and run as root');
+}
+
+export function requirePrometheus(): void {
+  requireCommand('promtool', 'promtool is needed to check files of Prometheus: apt-get install prometheus');
+}
+
+export function requirePython(): void {
+  requireCommand('python3', 'Python is needed to check files: apt-get install python3-venv');
+}
+
+export function requireRsyslog(): void {
+  requireCommand(
+    'rsyslogd',
+    'rsyslog with TLS is needed to receive logs: apt-get install rsyslog rsyslog-gnutls',
+  );
+}
+
 function requireCommand(command: string, message: string): void {
   if (!commandExists(command)) throw new MissingPrerequisite(message);
 }

@@ -1,8 +1,11 @@
+import { totalmem } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { buildInfo } from '../../build-info.js';
 import { CLOSED_FOR } from '../../http/connection-counts.js';
+import type { ConnectionLimits } from '../../http/connection-limits.js';
 import type { HttpConnections } from '../../http/http-connections.js';
+import type { LogOutputs } from '../../log-outputs.js';
 import type { StorageErrorKind } from '../storage/storage-error.js';
 import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 
@@ -29,6 +32,11 @@ export class Metrics {
       help: '1 if the last probe of the storage succeeded',
       registers: [registry],
     });
+    this.gauge(
+      'kask_memory_limit_bytes',
+      'Memory that the process may have by its control group, +Inf without a limit',
+      memoryLimit,
+    );
     this.buildInfo();
   }
 
@@ -74,6 +82,30 @@ export class Metrics {
     });
   }
 
+  /** Registers a counter whose values are asked for at each scrape. */
+  counts(
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: () => Iterable<{ labels: Record<string, string>; count: number }>,
+  ): void {
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { labels, count } of read()) this.inc(labels, count);
+      },
+    });
+  }
+
+  /** Registers a histogram whose tallies are asked for at each scrape. */
+  histogram(name: string, help: string, read: () => Iterable<LabelledTally>): void {
+    exposeHistogram(this.registry, name, help, read);
+  }
+
   counter<Label extends string = never>(
     name: string,
     help: string,
@@ -82,17 +114,31 @@ export class Metrics {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
-  exposeConnections(connections: HttpConnections): void {
+  exposeConnections(connections: HttpConnections, limits: ConnectionLimits): void {
     this.gauge(
       'kask_http_connections',
       'Open connections of clients, handshakes included',
       () => connections.count,
     );
-    this.countsOf(
+    this.gauge(
+      'kask_http_connections_limit',
+      'Connections of clients that are open at once, at most',
+      () => limits.most,
+    );
+    this.counts(
       'kask_http_connections_closed_total',
       'Connections that we closed or did not take, by why',
       ['reason'],
       () => CLOSED_FOR.map((reason) => ({ labels: { reason }, count: connections.counts.of(reason) })),
+    );
+  }
+
+  exposeLogOutputs(outputs: Pick<LogOutputs, 'dropped'>): void {
+    this.counts(
+      'kask_log_lines_dropped_total',
+      'Log lines that an output did not take in time, or at all',
+      ['output'],
+      () => Object.entries(outputs.dropped).map(([output, count]) => ({ labels: { output }, count })),
     );
   }
 
@@ -102,14 +148,13 @@ export class Metrics {
   }
 
   private exposeRequests(): void {
-    this.countsOf(
+    this.counts(
       'http_requests_total',
       'Requests under base_uri, by the status that was answered',
       ['code', 'method'],
       () => [...this.requestTallies()].map(({ labels, tally }) => ({ labels, count: tally.count })),
     );
-    exposeHistogram(
-      this.registry,
+    this.histogram(
       'http_request_duration_seconds',
       'Time from the arrival of a request under base_uri to the end of its answer',
       () => this.requestTallies(),
@@ -122,7 +167,7 @@ export class Metrics {
   }
 
   private exposeOperations(): void {
-    this.countsOf(
+    this.counts(
       'kask_storage_operations_total',
       'Operations on the storage, by result',
       ['operation', 'result'],
@@ -131,8 +176,7 @@ export class Metrics {
           [...results].map(([result, count]) => ({ labels: { operation, result }, count })),
         ),
     );
-    exposeHistogram(
-      this.registry,
+    this.histogram(
       'kask_storage_operation_duration_seconds',
       'Time that the storage took for an operation, whatever its result',
       () => [...this.operations].map(([operation, tally]) => ({ labels: { operation }, tally })),
@@ -142,24 +186,6 @@ export class Metrics {
   private *requestTallies(): Iterable<LabelledTally> {
     for (const [method, statuses] of this.requests)
       for (const [status, tally] of statuses) yield { labels: { code: String(status), method }, tally };
-  }
-
-  private countsOf(
-    name: string,
-    help: string,
-    labelNames: string[],
-    counts: () => { labels: Record<string, string>; count: number }[],
-  ): void {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const { labels, count } of counts()) this.inc(labels, count);
-      },
-    });
   }
 
   private buildInfo(): void {
@@ -177,4 +203,10 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);
   if (value === undefined) map.set(key, (value = make()));
   return value;
+}
+
+/** libuv says 0 where there is no limit, or one beyond the memory of the machine, such as 2^64. */
+function memoryLimit(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : Infinity;
 }

@@ -1,20 +1,25 @@
 import type { Histogram, MetricValueWithName, Registry } from 'prom-client';
 
 /** Upper bounds of buckets, in seconds; dashboards of the service that this one succeeds use these. */
-const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 
 /** What a histogram counts of one combination of labels. Incrementing costs no look-up by labels, unlike in prom-client. */
 export class Tally {
   count = 0;
   sum = 0;
   /** The last one is for what is beyond the bounds. */
-  readonly buckets: number[] = new Array<number>(BOUNDS.length + 1).fill(0);
+  readonly buckets: number[];
 
-  observe(seconds: number): void {
+  constructor(readonly bounds: readonly number[] = SECONDS) {
+    this.buckets = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  observe(amount: number): void {
+    const { bounds } = this;
     let bucket = 0;
-    while (bucket < BOUNDS.length && seconds > (BOUNDS[bucket] as number)) bucket++;
+    while (bucket < bounds.length && amount > (bounds[bucket] as number)) bucket++;
     (this.buckets[bucket] as number)++;
-    this.sum += seconds;
+    this.sum += amount;
     this.count++;
   }
 }
@@ -24,7 +29,7 @@ export interface LabelledTally {
   tally: Tally;
 }
 
-/** Exposes tallies as a histogram of durations in seconds. */
+/** Exposes tallies as a histogram. */
 export function exposeHistogram(
   registry: Registry,
   name: string,
@@ -49,7 +54,7 @@ function samples(name: string, { labels, tally }: LabelledTally): MetricValueWit
     below += count;
     return {
       metricName: `${name}_bucket`,
-      labels: { le: String(BOUNDS[i] ?? '+Inf'), ...labels },
+      labels: { le: String(tally.bounds[i] ?? '+Inf'), ...labels },
       value: below,
     };
   });

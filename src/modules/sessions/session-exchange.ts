@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HEADERS, requestIdOf } from '../../http/headers.js';
 import type { HttpConnection } from '../../http/http-connection.js';
-import { type Problem, PROBLEM_CONTENT_TYPE } from '../../problems/problem.js';
+import { type Problem, PROBLEM_CONTENT_TYPE, type ProblemName } from '../../problems/problem.js';
+import type { RequestTrace } from '../../tracing/request-trace.js';
 
 const ALWAYS = Object.entries(HEADERS).flat();
 const EMPTY_HEADERS = [...ALWAYS, 'content-length', '0'];
@@ -14,8 +15,12 @@ export class SessionExchange {
   key = '';
   /** Why the request failed, for its log line; no session key in it. */
   failure: string | undefined;
+  /** The type of the problem that is answered. */
+  problem: ProblemName | undefined;
   /** Whether the connection broke before the body was whole: what is answered then, nobody gets. */
   hasClientLeft = false;
+  /** If the request is traced. */
+  trace: RequestTrace | undefined;
   /** Of `performance.now()`, in ms. */
   readonly startedAt = performance.now();
 

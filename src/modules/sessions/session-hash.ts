@@ -19,6 +19,11 @@ export class SessionHash implements OnApplicationShutdown {
     this.watch = new FileWatch([file], () => this.takeUp(file));
   }
 
+  /** Of the secret, if there is one. */
+  get id(): string | undefined {
+    return this.key?.id;
+  }
+
   /** Nothing for a request that names no session, and where there is no secret. */
   of(sessionKey: string): string | undefined {
     return sessionKey === '' ? undefined : this.key?.hash(sessionKey);

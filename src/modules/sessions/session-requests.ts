@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { PinoLogger } from 'nestjs-pino';
 import type { Permission } from '../../config/settings.js';
@@ -8,6 +8,8 @@ import { keepToProtocol } from '../../http/protocol.js';
 import { LogBudget } from '../../log-budget.js';
 import { Problem } from '../../problems/problem.js';
 import { toProblem, whatFailed } from '../../problems/to-problem.js';
+import type { RequestTrace } from '../../tracing/request-trace.js';
+import { Tracer } from '../../tracing/tracer.js';
 import { AccessGuard, Requires } from '../access/access.guard.js';
 import { Metrics } from '../metrics/metrics.js';
 import { BaseUri } from './base-uri.js';
@@ -45,6 +47,7 @@ export class SessionRequests {
     private readonly connections: HttpConnections,
     private readonly metrics: Metrics,
     private readonly sessionHash: SessionHash,
+    @Inject(Tracer) private readonly tracer: Tracer | null,
     private readonly logger: PinoLogger,
     reflector: Reflector,
   ) {
@@ -68,6 +71,7 @@ export class SessionRequests {
   serve(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.connections.of(request);
     const exchange = new SessionExchange(connection, request, response);
+    if (this.tracer) exchange.trace = this.tracer.begin(request.headers, exchange.startedAt);
     this.metrics.httpInFlight++;
     response.once('close', () => this.record(exchange));
     connection.begin(response, () => void this.handle(exchange));
@@ -81,6 +85,7 @@ export class SessionRequests {
       if (exchange.response.headersSent) return void exchange.response.destroy();
       const problem = toProblem(error);
       exchange.failure = whatFailed(error, problem);
+      exchange.problem = problem.problem;
       if (isRefusal(problem.status)) this.values.decline(exchange);
       exchange.answerProblem(problem, this.baseUri.instanceOf(exchange.target));
     }
@@ -113,17 +118,30 @@ export class SessionRequests {
     this.answers.release(exchange);
     this.metrics.httpInFlight--;
     this.metrics.countRequest(exchange.method, status, milliseconds / 1000);
+    if (exchange.trace) this.endTrace(exchange.trace, exchange, status);
     const level = levelOf(exchange, status);
     if (!this.logger.logger.isLevelEnabled(level)) return;
     if (level !== 'debug' && !this.lines[level].hasRoom()) return;
     this.logger.logger[level]({
       msg: 'session request',
       request_id: exchange.requestId,
+      trace_id: exchange.trace?.traceId,
       session: this.sessionHash.of(exchange.key),
       method: exchange.method,
       status,
       duration_ms: Math.round(milliseconds * 10) / 10,
       reason: hasLeft ? 'The client left before it was answered' : exchange.failure,
+    });
+  }
+
+  private endTrace(trace: RequestTrace, exchange: SessionExchange, status: number): void {
+    trace.end({
+      method: exchange.method,
+      status,
+      version: exchange.request.httpVersion,
+      scheme: exchange.connection.terms.isTls ? 'https' : 'http',
+      problem: exchange.problem,
+      session: this.sessionHash.of(exchange.key),
     });
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../../problems/problem.js';
+import type { Namespace } from '../namespaces/namespaces.js';
 import type { SessionExchange } from './session-exchange.js';
 import { SMALL_BYTES, TOO_MANY_VALUES, ValuesUnderway } from './values-underway.js';
 
@@ -17,11 +18,20 @@ export class ValueReader {
     this.arriving = new ValuesUnderway(maxBytes, 'slow_request');
   }
 
-  /** The whole body, or rejects with the Problem that it has; until then nothing of it is stored anywhere. */
-  read(exchange: SessionExchange): Promise<Buffer> {
+  /**
+   * The whole body, or rejects with the Problem that it has; until then nothing of it is stored anywhere.
+   *
+   * @param namespace whose budget the value is for
+   */
+  read(exchange: SessionExchange, namespace?: Namespace): Promise<Buffer> {
     const { request, response } = exchange;
     const declared = declaredBytes(request);
     if (declared > this.maxBytes) return Promise.reject(this.tooLarge(exchange));
+    const refusal = namespace?.refusalOf(declared);
+    if (refusal) {
+      this.decline(exchange);
+      return Promise.reject(refusal);
+    }
     // Told to go on only if his value will be read.
     if (asksToContinue(request)) response.writeContinue();
     return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
 import { Problem } from '../../problems/problem.js';
+import { Namespaces } from '../namespaces/namespaces.js';
 import { SessionStore } from '../storage/session-store.js';
 import { Requires } from '../access/access.guard.js';
 import type { SessionExchange } from './session-exchange.js';
@@ -19,6 +20,7 @@ export class SessionsController {
     private readonly store: SessionStore,
     private readonly values: ValueReader,
     private readonly answers: ValuesUnderway,
+    private readonly namespaces: Namespaces,
     settings: Settings,
   ) {
     this.ttlSeconds = settings.default_ttl;
@@ -26,7 +28,8 @@ export class SessionsController {
 
   @Requires('read')
   async read(exchange: SessionExchange): Promise<void> {
-    const value = await this.store.get(exchange.key);
+    const { key, trace } = exchange;
+    const value = await this.namespaces.of(key).countGet(this.store.get(key, trace));
     if (value === undefined) throw NOT_FOUND;
     if (!this.answers.hold(exchange, value.length)) throw TOO_MANY_VALUES;
     exchange.answerValue(value);
@@ -34,16 +37,21 @@ export class SessionsController {
 
   @Requires('write')
   async write(exchange: SessionExchange): Promise<void> {
-    const value = await this.values.read(exchange);
+    const { key } = exchange;
+    const namespace = this.namespaces.of(key);
+    const value = await this.values.read(exchange, namespace);
     if (value.length === 0) throw EMPTY_BODY;
-    await this.store.set(exchange.key, value, this.ttlSeconds);
+    namespace.spend(value.length);
+    const pending = this.store.set(key, value, this.ttlSeconds, undefined, exchange.trace);
+    await namespace.countSet(key, value, pending);
     exchange.answerEmpty(201);
   }
 
   @Requires('delete')
   async delete(exchange: SessionExchange): Promise<void> {
     await this.values.skip(exchange);
-    await this.store.delete(exchange.key);
+    const { key, trace } = exchange;
+    await this.namespaces.of(key).countDelete(key, this.store.delete(key, undefined, trace));
     exchange.answerEmpty(204);
   }
 }

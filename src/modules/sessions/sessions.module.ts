@@ -1,13 +1,15 @@
 import { Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
+import { TracingModule } from '../../tracing/tracing.module.js';
+import { NamespacesModule } from '../namespaces/namespaces.module.js';
 import { BaseUri } from './base-uri.js';
-import { SessionHash } from './session-hash.js';
 import { SessionRequests } from './session-requests.js';
 import { ValueReader } from './session-value.js';
 import { SessionsController } from './sessions.controller.js';
 import { ValuesUnderway } from './values-underway.js';
 
 @Module({
+  imports: [NamespacesModule, TracingModule],
   providers: [
     {
       provide: BaseUri,
@@ -24,7 +26,6 @@ import { ValuesUnderway } from './values-underway.js';
       inject: [Settings],
       useFactory: ({ max_value_bytes }: Settings) => new ValuesUnderway(max_value_bytes, 'slow_reader'),
     },
-    SessionHash,
     SessionsController,
     SessionRequests,
   ],

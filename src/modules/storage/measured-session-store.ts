@@ -1,3 +1,4 @@
+import type { RequestTrace } from '../../tracing/request-trace.js';
 import type { Metrics, StorageOperation, StorageResult } from '../metrics/metrics.js';
 import { Admission } from './admission.js';
 import { SessionStore } from './session-store.js';
@@ -19,19 +20,25 @@ export class MeasuredSessionStore extends SessionStore {
     );
   }
 
-  get(key: string): Promise<Buffer | undefined> {
+  get(key: string, trace?: RequestTrace): Promise<Buffer | undefined> {
     if (this.admission.isFull) return this.refuse('get');
-    return this.measure('get', this.store.get(key), (value) => (value === undefined ? 'miss' : 'ok'));
+    return this.measure('get', this.store.get(key, trace), (value) => (value === undefined ? 'miss' : 'ok'));
   }
 
-  set(key: string, value: Buffer, ttlSeconds: number, hiding?: readonly string[]): Promise<void> {
+  set(
+    key: string,
+    value: Buffer,
+    ttlSeconds: number,
+    hiding?: readonly string[],
+    trace?: RequestTrace,
+  ): Promise<void> {
     if (this.admission.isFull) return this.refuse('set');
-    return this.measure('set', this.store.set(key, value, ttlSeconds, hiding), ok);
+    return this.measure('set', this.store.set(key, value, ttlSeconds, hiding, trace), ok);
   }
 
   /** Never refused: few, small, and nobody tries a logout again. Nor counted, as it waits for other datacenters as well. */
-  delete(key: string, hidden?: readonly string[]): Promise<void> {
-    return this.measure('delete', this.store.delete(key, hidden), ok);
+  delete(key: string, hidden?: readonly string[], trace?: RequestTrace): Promise<void> {
+    return this.measure('delete', this.store.delete(key, hidden, trace), ok);
   }
 
   /** Not counted: a probe is no user's. */

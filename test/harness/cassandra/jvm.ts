@@ -35,6 +35,13 @@ const OPENS = [
   'jdk.management/com.sun.management.internal',
 ];
 
+/** What Cassandra, and its tools, have to be given of the JDK. */
+export const MODULES = [
+  ...EXPORTS.map((each) => `--add-exports=${each}=ALL-UNNAMED`),
+  ...OPENS.map((each) => `--add-opens=${each}=ALL-UNNAMED`),
+  '-Djdk.attach.allowAttachSelf=true',
+];
+
 /**
  * Cassandra's own switches. Tempting and wrong is `cassandra.unsafesystem`: a node boots faster with it, and has
  * forgotten its schema after SIGKILL.
@@ -73,9 +80,7 @@ export function javaArguments(
     'cassandra.system_auth.default_rf': String(clusterSize),
   };
   return [
-    ...EXPORTS.map((each) => `--add-exports=${each}=ALL-UNNAMED`),
-    ...OPENS.map((each) => `--add-opens=${each}=ALL-UNNAMED`),
-    '-Djdk.attach.allowAttachSelf=true',
+    ...MODULES,
     ...SMALL_AND_QUICK,
     ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
     ...more,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import type { RequestTrace } from '../../../tracing/request-trace.js';
 import { PROBE_KEY, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { isForGood } from './cassandra-errors.js';
@@ -31,28 +32,30 @@ export class CassandraSessionStore extends SessionStore {
     super();
   }
 
-  get(key: string): Promise<Buffer | undefined> {
-    return this.cassandra.run({
-      statement: 'get',
-      key: Buffer.from(key),
-      timestamp: this.timestamps.next(),
-    });
+  get(key: string, trace?: RequestTrace): Promise<Buffer | undefined> {
+    return this.run({ statement: 'get', key: Buffer.from(key), timestamp: this.timestamps.next() }, trace);
   }
 
-  async set(key: string, value: Buffer, ttlSeconds: number, hiding: readonly string[] = []): Promise<void> {
+  async set(
+    key: string,
+    value: Buffer,
+    ttlSeconds: number,
+    hiding: readonly string[] = [],
+    trace?: RequestTrace,
+  ): Promise<void> {
     const timestamp = this.timestamps.next();
-    await this.cassandra.run({ statement: 'set', key: Buffer.from(key), value, ttlSeconds, timestamp });
+    await this.run({ statement: 'set', key: Buffer.from(key), value, ttlSeconds, timestamp }, trace);
     // A read is cheaper than a delete in every datacenter, and mostly there is nothing.
-    for (const each of hiding) if (await this.get(each)) await this.deleteAt(timestamp, each);
+    for (const each of hiding) if (await this.get(each, trace)) await this.deleteAt(timestamp, each, trace);
   }
 
   /** One after the other, as who reads meanwhile would see what was hidden; but none waits for long. */
-  async delete(key: string, hidden: readonly string[] = []): Promise<void> {
+  async delete(key: string, hidden: readonly string[] = [], trace?: RequestTrace): Promise<void> {
     const timestamp = this.timestamps.next();
-    if (hidden.length === 0) return this.deleteAt(timestamp, key);
+    if (hidden.length === 0) return this.deleteAt(timestamp, key, trace);
     const deletes: Promise<void>[] = [];
     for (const each of [...hidden, key]) {
-      deletes.push(this.deleteAt(timestamp, each));
+      deletes.push(this.deleteAt(timestamp, each, trace));
       await Promise.race([Promise.allSettled(deletes), sleep(HEAD_START_MS)]);
     }
     await Promise.all(deletes);
@@ -68,16 +71,24 @@ export class CassandraSessionStore extends SessionStore {
     }
   }
 
+  private run(execution: Execution, trace?: RequestTrace, timeoutMs?: number): Promise<Buffer | undefined> {
+    return trace
+      ? this.cassandra.runTraced(execution, trace, timeoutMs)
+      : this.cassandra.run(execution, timeoutMs);
+  }
+
   /** One timestamp for all tries, now and later, so that none of them deletes what is written after this. */
-  private async deleteAt(timestamp: number, key: string): Promise<void> {
+  private async deleteAt(timestamp: number, key: string, trace?: RequestTrace): Promise<void> {
     const removal = { key: Buffer.from(key), timestamp };
     const deadline = performance.now() + this.cassandra.timeoutMs;
     try {
-      await this.cassandra.run({ statement: 'delete', ...removal }, this.patienceMs());
+      await this.run({ statement: 'delete', ...removal }, trace, this.patienceMs());
     } catch (error) {
       if (!mayBeRepeated(error)) throw error;
       this.pendingDeletes.remember(key, removal.timestamp, error);
-      throw new StorageError('delete_pending', await this.deleteNearby(removal, deadline), { cause: error });
+      throw new StorageError('delete_pending', await this.deleteNearby(removal, deadline, trace), {
+        cause: error,
+      });
     }
     this.pendingDeletes.acknowledged(key, removal.timestamp);
   }
@@ -89,11 +100,15 @@ export class CassandraSessionStore extends SessionStore {
   }
 
   /** Tells how far it came. */
-  private async deleteNearby(removal: Omit<Execution, 'statement'>, deadline: number): Promise<string> {
+  private async deleteNearby(
+    removal: Omit<Execution, 'statement'>,
+    deadline: number,
+    trace?: RequestTrace,
+  ): Promise<string> {
     for (const [statement, effect] of NEARBY) {
       try {
         const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
-        await this.cassandra.run({ statement, ...removal }, leftMs);
+        await this.run({ statement, ...removal }, trace, leftMs);
         return effect;
       } catch (error) {
         if (!mayBeRepeated(error)) throw error;

@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import { PinoLogger } from 'nestjs-pino';
 import { Client, type Host, types } from 'cassandra-driver';
 import { type CassandraSettings, Settings } from '../../../config/settings.js';
+import type { RequestTrace } from '../../../tracing/request-trace.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { StorageError } from '../storage-error.js';
 import { storageTimeoutMs } from '../storage-timeout.js';
@@ -15,6 +16,7 @@ import type { Execution } from './lane/execution.js';
 import { Lane } from './lane/lane.js';
 import { datacentersOf, LocalDatacenterPolicy } from './local-datacenter.js';
 import { requireSessionTable } from './session-table.js';
+import { StatementTrace } from './statement-trace.js';
 import { sessionStatements } from './statements.js';
 
 /** Between two attempts at a cluster that is away, in ms. */
@@ -70,6 +72,22 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   /** Resolves with what a read found. Rejects with a StorageError, or with what is our own fault. */
   run(execution: Execution, timeoutMs = this.timeoutMs): Promise<Buffer | undefined> {
     return this.path ? this.path.run(execution, timeoutMs) : this.runOnceBack(execution, timeoutMs);
+  }
+
+  async runTraced(
+    execution: Execution,
+    request: RequestTrace,
+    timeoutMs = this.timeoutMs,
+  ): Promise<Buffer | undefined> {
+    const trace = new StatementTrace(request, execution.statement, this.settings);
+    try {
+      const found = await this.run({ ...execution, trace }, timeoutMs);
+      trace.ended();
+      return found;
+    } catch (error) {
+      trace.ended(error);
+      throw error;
+    }
   }
 
   /** Throws what is wrong with the table, if anything is; nothing if it cannot be asked now. */

@@ -20,7 +20,7 @@ export class DriverPath extends DataPath {
 
   /** The driver's own time limit is for each node that it asks and each statement that it prepares first. */
   async run(
-    { statement, key, value, ttlSeconds, timestamp }: Execution,
+    { statement, key, value, ttlSeconds, timestamp, trace }: Execution,
     timeoutMs: number,
   ): Promise<Buffer | undefined> {
     const { cql, consistency } = this.statements[statement];
@@ -32,6 +32,7 @@ export class DriverPath extends DataPath {
         timeoutMs,
         'Cassandra did not answer in time',
       );
+      trace?.answered(result.info.queriedHost, Object.keys(result.info.triedHosts).length);
       return (result.first()?.get('value') as Buffer | null | undefined) ?? undefined;
     } catch (error) {
       throw fromDriverError(error);

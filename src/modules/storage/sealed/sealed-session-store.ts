@@ -2,6 +2,7 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import type { PinoLogger } from 'nestjs-pino';
 import type { Counter } from 'prom-client';
 import type { EncryptionSettings, Settings } from '../../../config/settings.js';
+import type { RequestTrace } from '../../../tracing/request-trace.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import { SessionStore } from '../session-store.js';
 import { inTime, storageTimeoutMs } from '../storage-timeout.js';
@@ -51,26 +52,34 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     this.keyFile = new SealingKeyFile(encryption.key_file, logger, (keys) => this.exposeReads(keys));
   }
 
-  async get(key: string): Promise<Buffer | undefined> {
+  async get(key: string, trace?: RequestTrace): Promise<Buffer | undefined> {
     const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
-    return places.length === 1 ? this.find(places) : inTime(this.find(places), this.timeoutMs, LATE);
+    return places.length === 1
+      ? this.find(places, trace)
+      : inTime(this.find(places, trace), this.timeoutMs, LATE);
   }
 
-  async set(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+  async set(
+    key: string,
+    value: Buffer,
+    ttlSeconds: number,
+    _hiding?: readonly string[],
+    trace?: RequestTrace,
+  ): Promise<void> {
     const places = this.placesOf(key, Date.now() < this.sealFrom);
     const written = places.at(-1) instanceof PlainPlace ? places.length - 1 : this.keyFile.keys.written;
     const { row } = places[written]!;
     const stored = places[written]!.seal(value);
-    if (written === 0) return this.store.set(row, stored, ttlSeconds);
+    if (written === 0) return this.store.set(row, stored, ttlSeconds, undefined, trace);
     const newer = oldestFirst(places.slice(0, written));
-    return inTime(this.store.set(row, stored, ttlSeconds, newer), this.timeoutMs, LATE);
+    return inTime(this.store.set(row, stored, ttlSeconds, newer, trace), this.timeoutMs, LATE);
   }
 
   /** From every place, also past the window: the clock of another process may still be within it. */
-  async delete(key: string): Promise<void> {
+  async delete(key: string, _hidden?: readonly string[], trace?: RequestTrace): Promise<void> {
     const [newest, ...older] = this.placesOf(key, this.readUnencryptedUntil > 0);
-    if (older.length === 0) return this.store.delete(newest!.row);
-    return inTime(this.store.delete(newest!.row, oldestFirst(older)), this.timeoutMs, LATE);
+    if (older.length === 0) return this.store.delete(newest!.row, undefined, trace);
+    return inTime(this.store.delete(newest!.row, oldestFirst(older), trace), this.timeoutMs, LATE);
   }
 
   probe(): Promise<void> {
@@ -89,9 +98,9 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     return places;
   }
 
-  private async find(places: readonly Place[]): Promise<Buffer | undefined> {
+  private async find(places: readonly Place[], trace?: RequestTrace): Promise<Buffer | undefined> {
     for (const place of places) {
-      const stored = await this.store.get(place.row);
+      const stored = await this.store.get(place.row, trace);
       if (stored) return this.open(stored, place);
     }
     return undefined;

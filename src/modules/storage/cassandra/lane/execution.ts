@@ -1,4 +1,5 @@
 import { HEADER_BYTES, OPCODE, type PreparedId, type ProtocolVersion } from './protocol.js';
+import type { StatementTrace } from '../statement-trace.js';
 import type { StatementName } from '../statements.js';
 import type { Outbox } from './outbox.js';
 
@@ -12,6 +13,8 @@ export interface Execution {
   readonly ttlSeconds?: number;
   /** Microseconds since the epoch: of two writes to a key Cassandra keeps the one with the later. */
   readonly timestamp: number;
+  /** If the request that it is for is traced. */
+  readonly trace?: StatementTrace;
 }
 
 /** Section 4.1.4: values are bound, no metadata of rows is wanted, and the client gives the timestamp. */

@@ -1,5 +1,6 @@
 import { errors, types } from 'cassandra-driver';
 import { StorageError } from '../../storage-error.js';
+import type { StatementTrace } from '../statement-trace.js';
 import { ConnectionLost } from './channel.js';
 import type { Execution } from './execution.js';
 import { Hedging } from './hedging.js';
@@ -124,6 +125,20 @@ describe('an operation', () => {
     if (kind) expect(reason).toMatchObject({ kind });
     else expect(reason).toBe(error);
     expect(next.asked).toEqual([]);
+  });
+
+  it('tells its trace who was asked beside the first, and who answered', async () => {
+    const told: string[] = [];
+    const trace = {
+      hedged: (address: string) => told.push(`hedged with ${address}`),
+      triedNext: (address: string) => told.push(`then asked ${address}`),
+      answered: (address: string) => told.push(`answered by ${address}`),
+    } as unknown as StatementTrace;
+    const nodes = [new Node('a', REFUSED), new Node('b'), new Node('c', Buffer.from('from c'))];
+    const running = runOn(nodes, { ...execution, trace }, DEADLINE, terms);
+    jest.advanceTimersByTime(1_000);
+    await running;
+    expect(told).toEqual(['then asked b', 'hedged with c', 'answered by c']);
   });
 
   it('fails where there is none to ask', async () => {

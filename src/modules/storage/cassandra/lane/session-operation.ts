@@ -134,6 +134,7 @@ class SessionOperation extends Expiring {
     this.terms.wheel.add(this, performance.now() + this.hedgeMs);
     if (!this.terms.hedging.spend(this.execution.statement)) return void (this.reserve = next);
     this.terms.onHedge?.(this.execution.statement);
+    this.execution.trace?.hedged(next.address);
     this.ask(next);
   }
 
@@ -143,6 +144,7 @@ class SessionOperation extends Expiring {
     const now = performance.now();
     this.terms.lastAnswer = { at: now, from: by.coordinator };
     this.terms.hedging.answered(this.execution.statement, now - this.startedAt);
+    this.execution.trace?.answered(by.coordinator.address);
     by.coordinator.didWell();
     for (let i = 0; this.tries[i] !== by; i++) this.blame(this.tries[i] as Try);
     this.resolve(value);
@@ -179,7 +181,10 @@ class SessionOperation extends Expiring {
   }
 
   private askInstead(next: Coordinator): void {
-    if (this.tries.length > 0) this.terms.onNextTry?.();
+    if (this.tries.length > 0) {
+      this.terms.onNextTry?.();
+      this.execution.trace?.triedNext(next.address);
+    }
     this.ask(next);
   }
 

@@ -1,0 +1,23 @@
+import type { Settings } from './settings.js';
+import type { Findings, Written } from './written.js';
+
+/** The namespace of the keys that are of no other. */
+export const OTHER = 'other';
+
+/** Each is a series of several metrics, and is looked for in the key of each request. */
+const MOST = 32;
+
+export function checkNamespaces(
+  { namespaces = {} }: Settings,
+  written: Map<string, Written>,
+  { faults }: Findings,
+): void {
+  const named = Object.keys(namespaces).filter((name) => name !== OTHER);
+  if (named.length > MOST)
+    faults.push(`namespaces: found ${named.length} of them; allowed: ${MOST}, beside ${OTHER}`);
+  const unwritten = named.map((name) => `namespaces.${name}.keys`).filter((path) => !written.has(path));
+  for (const path of unwritten)
+    faults.push(`${path}: found nothing; allowed: list of patterns of session keys`);
+  if (namespaces[OTHER]?.keys)
+    faults.push(`namespaces.${OTHER}.keys: found a list; allowed: nothing, as it has what no other has`);
+}

@@ -1,0 +1,152 @@
+import { Injectable } from '@nestjs/common';
+import { OTHER } from '../../config/namespaces.js';
+import { type NamespaceSettings, Settings } from '../../config/settings.js';
+import { Problem } from '../../problems/problem.js';
+import { Metrics } from '../metrics/metrics.js';
+import { Tally } from '../metrics/tallies.js';
+import { KeyPattern } from './key-pattern.js';
+import { RecentWrites } from './recent-writes.js';
+import { WriteBudget } from './write-budget.js';
+
+/** Upper bounds of buckets, in bytes. */
+const BYTES = [256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304];
+
+/** A kind of sessions, by their keys, and what is counted of it. */
+export class Namespace {
+  readonly operations = {
+    get: { ok: 0, miss: 0, error: 0 },
+    set: { ok: 0, error: 0, over_budget: 0 },
+    delete: { ok: 0, error: 0 },
+  };
+  readonly compared = { changed: 0, unchanged: 0 };
+  readonly bytes = { read: new Tally(BYTES), written: new Tally(BYTES) };
+  readonly budget: WriteBudget | undefined;
+  private readonly patterns: readonly KeyPattern[];
+
+  constructor(
+    readonly name: string,
+    { keys = [], write_bytes_per_second }: Partial<NamespaceSettings>,
+    private readonly writes: RecentWrites,
+  ) {
+    this.patterns = keys.map((pattern) => new KeyPattern(pattern));
+    this.budget = write_bytes_per_second ? new WriteBudget(write_bytes_per_second) : undefined;
+  }
+
+  has(key: string): boolean {
+    return this.patterns.some((pattern) => pattern.matches(key));
+  }
+
+  /** Looks on, as do the others: whoever asked the store waits for its own promise. */
+  countGet(pending: Promise<Buffer | undefined>): Promise<Buffer | undefined> {
+    const { get } = this.operations;
+    pending.then(
+      (value) => {
+        if (!value) return get.miss++;
+        this.bytes.read.observe(value.length);
+        return get.ok++;
+      },
+      () => get.error++,
+    );
+    return pending;
+  }
+
+  countSet(key: string, value: Buffer, pending: Promise<void>): Promise<void> {
+    const { set } = this.operations;
+    pending.then(
+      () => {
+        set.ok++;
+        this.bytes.written.observe(value.length);
+        const compared = this.writes.record(key, value, this.name);
+        if (compared) this.compared[compared]++;
+      },
+      () => set.error++,
+    );
+    return pending;
+  }
+
+  countDelete(key: string, pending: Promise<void>): Promise<void> {
+    const { delete: deletes } = this.operations;
+    pending.then(
+      () => deletes.ok++,
+      () => deletes.error++,
+    );
+    this.writes.forget(key);
+    return pending;
+  }
+
+  /** The 429, if the budget does not have so many bytes left. */
+  refusalOf(bytes: number): Problem | undefined {
+    const seconds = this.budget?.secondsUntil(bytes) ?? 0;
+    if (seconds === 0) return undefined;
+    this.operations.set.over_budget++;
+    return new Problem('over_budget', `The namespace ${this.name} has used up what may be written to it`, {
+      'retry-after': String(Math.ceil(seconds)),
+    });
+  }
+
+  /** Throws the 429, or takes the bytes from the budget. */
+  spend(bytes: number): void {
+    const refusal = this.refusalOf(bytes);
+    if (refusal) throw refusal;
+    this.budget?.take(bytes);
+  }
+}
+
+/** The namespaces of the settings, in their order; what is of none is `other`. */
+@Injectable()
+export class Namespaces {
+  private readonly named: readonly Namespace[];
+  private readonly other: Namespace;
+
+  constructor({ namespaces = {} }: Settings, writes: RecentWrites, metrics: Metrics) {
+    const { [OTHER]: other = {}, ...named } = namespaces;
+    this.named = Object.entries(named).map(([name, settings]) => new Namespace(name, settings, writes));
+    this.other = new Namespace(OTHER, other, writes);
+    expose([...this.named, this.other], metrics);
+  }
+
+  of(key: string): Namespace {
+    return this.named.find((namespace) => namespace.has(key)) ?? this.other;
+  }
+}
+
+function expose(namespaces: readonly Namespace[], metrics: Metrics): void {
+  metrics.counts(
+    'kask_namespace_operations_total',
+    'Operations on sessions, by kind of session and result',
+    ['namespace', 'operation', 'result'],
+    () =>
+      namespaces.flatMap(({ name: namespace, operations }) =>
+        Object.entries(operations).flatMap(([operation, results]) =>
+          Object.entries(results).map(([result, count]) => ({
+            labels: { namespace, operation, result },
+            count,
+          })),
+        ),
+      ),
+  );
+  metrics.counts(
+    'kask_namespace_compared_writes_total',
+    'Writes of sessions whose last value was remembered, by whether they changed it',
+    ['namespace', 'result'],
+    () =>
+      namespaces.flatMap(({ name: namespace, compared }) =>
+        Object.entries(compared).map(([result, count]) => ({ labels: { namespace, result }, count })),
+      ),
+  );
+  metrics.histogram('kask_namespace_value_bytes', 'Size of values, as clients write and read them', () =>
+    namespaces.flatMap(({ name: namespace, bytes }) =>
+      Object.entries(bytes).map(([direction, tally]) => ({ labels: { namespace, direction }, tally })),
+    ),
+  );
+  const budgets = namespaces.flatMap(({ name, budget }): [string, number][] =>
+    budget ? [[name, budget.bytesPerSecond]] : [],
+  );
+  if (budgets.length > 0)
+    metrics.gauges(
+      'kask_namespace_budget_bytes_per_second',
+      'Bytes that this process lets be written in a second, on average',
+      'namespace',
+      () => budgets,
+    );
+}
