@@ -40,6 +40,9 @@ export async function listen(
     connections.closeSlowAndGone();
     connections.endExpired();
   }, LOOK_AT_CONNECTIONS_EVERY_MS).unref();
+  // Probes come as soon as a port is open, and a request before Fastify is ready ends the process.
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
   const management = await listenForManagement(app.get(ManagementPort), settings);
   await listenForSessions(app, settings);
   const { base_uri, storage } = settings;

@@ -1,6 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../harness/free-ports.js';
 import { KaskProcess } from '../harness/kask.js';
 
 /** What takes a tenth of a start or more, or of its memory, and is not needed. */
@@ -34,6 +36,19 @@ describe('a start', () => {
     const [, ...given] = readFileSync(`/proc/${kask.pid}/cmdline`, 'utf8').split('\0');
     expect(given.slice(0, flags?.length)).toEqual(flags);
     await kask.stop();
+  });
+
+  it('is survived by probes of the management port that come as soon as it is open', async () => {
+    const [listen_port] = await freePorts(1);
+    const management = { listen_address: '127.0.0.1', listen_port };
+    const starting = KaskProcess.start({ ...cassandra(), management });
+    const probe = () => fetch(`http://127.0.0.1:${listen_port}/healthz/live`).catch(() => undefined);
+    let answer: Response | undefined;
+    do answer = await probe();
+    while (!answer && (await Promise.race([starting.then(() => 'up'), sleep(1)])) !== 'up');
+    await starting;
+    expect((await probe())?.status).toBe(200);
+    await (await starting).stop();
   });
 });
 

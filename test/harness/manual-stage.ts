@@ -10,7 +10,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { cassandraClassPath } from './cassandra/jars.js';
@@ -18,6 +17,7 @@ import { CassandraCluster } from './cassandra/cluster.js';
 import { MODULES } from './cassandra/jvm.js';
 import { SUPERUSER } from './cassandra/node-client.js';
 import { CertificateAuthority } from './certificates.js';
+import { freePorts } from './free-ports.js';
 import { Guardian } from './guardian.js';
 import { requireJava } from './prerequisites.js';
 import { REPOSITORY } from './repository.js';
@@ -39,7 +39,7 @@ export class ManualStage {
   static async open(): Promise<ManualStage> {
     const directory = mkdtempSync(path.join(tmpdir(), 'kask-manual-'));
     const guardian = new Guardian(directory);
-    const [jmx, sessions, management] = (await freePorts(3)) as [string, string, string];
+    const [jmx, sessions, management] = (await freePorts(3)) as [number, number, number];
     const jvm = [`-Dcassandra.jmx.local.port=${jmx}`];
     const cluster = await CassandraCluster.start({ datacenters: { eqiad: 1 }, authentication: true, jvm });
     const [node] = cluster.nodes;
@@ -56,6 +56,7 @@ export class ManualStage {
     ]);
     for (const name of ['bin', 'etc', 'lib']) mkdirSync(path.join(directory, name));
     await writePrograms(directory, node.address, jmx);
+    writeFileSync(path.join(directory, 'etc/admin-password'), SUPERUSER.password);
     writeCertificates(path.join(directory, 'etc'));
     return new ManualStage(directory, cluster, names, guardian);
   }
@@ -112,20 +113,12 @@ function hasProcesses(group: number): boolean {
   }
 }
 
-async function freePorts(count: number): Promise<string[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => String((server.address() as { port: number }).port));
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}
-
 /** `nodetool` is Cassandra's, without the script that starts it; it keeps a history in the home directory. */
-async function writePrograms(directory: string, address: string, jmx: string): Promise<void> {
+async function writePrograms(directory: string, address: string, jmx: number): Promise<void> {
   const quiet = path.join(directory, 'logback.xml');
   writeFileSync(quiet, '<configuration/>');
   const jvm = ['-Xmx128m', '-XX:TieredStopAtLevel=1', `-Duser.home=${directory}`, ...MODULES];
-  const nodetool = ['org.apache.cassandra.tools.NodeTool', '-h', '127.0.0.1', '-p', jmx];
+  const nodetool = ['org.apache.cassandra.tools.NodeTool', '-h', '127.0.0.1', '-p', String(jmx)];
   const logging = `-Dlogback.configurationFile=${quiet}`;
   const commands = {
     nodetool: [requireJava(), ...jvm, logging, '-cp', await cassandraClassPath(), ...nodetool],
