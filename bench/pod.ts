@@ -80,6 +80,7 @@ function figures({ requests, p50Ms, p99Ms, maxMs, errors }: TrafficReport): stri
   return [String(requests), ...[p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(2)), wrong.join(', ') || '0'];
 }
 
-function told({ peakMib: peak, killedForMemory }: Usage): string {
-  return `of its container ${peak.toFixed(0)} of ${limits.memoryMib} MiB, killed for memory ${killedForMemory} times`;
+function told({ peakMib: peak, killedForMemory, throttledSeconds }: Usage): string {
+  const memory = `of its container ${peak.toFixed(0)} of ${limits.memoryMib} MiB, killed for memory ${killedForMemory} times`;
+  return `${memory}; throttled ${throttledSeconds.toFixed(1)} s in all, the start and the first writes among them`;
 }

@@ -58,6 +58,7 @@ it('is told in the usage, in lines that a terminal holds', () => {
   for (const option of [
     'depool',
     'pool',
+    'doctor',
     'schema print',
     'schema apply',
     'schema check',

@@ -6,6 +6,7 @@ const COMMANDS = {
   pool: [],
   depool: [],
   top: [],
+  doctor: [],
   schema: ['print', 'apply', 'check'],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -34,6 +35,7 @@ Without a command it serves.
   depool          have the running service sent no more requests (depool_file)
   pool            take that back
   top             show which sessions are rewritten most, by hashes (management)
+  doctor          look at all that the service needs, and say how to mend it
   schema print    print the CQL that makes the table of sessions, and why so
   schema apply    make what of it is missing; what is there is never changed
   schema check    compare it with what is there, and say what to change

@@ -26,6 +26,7 @@ const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
   pool: () => import('./commands/pool.js'),
   depool: () => import('./commands/depool.js'),
   top: () => import('./commands/top.js'),
+  doctor: () => import('./commands/doctor.js'),
   schema: () => import('./commands/schema.js'),
 };
 

@@ -26,6 +26,13 @@ it('has colour and progress on a terminal', () => {
   expect(text).toMatch(/no address\n +.*-> mend it/);
 });
 
+it('keeps progress within one line', () => {
+  let text = '';
+  const output = { isTTY: true, columns: 10, write: (part: string) => (text += part) };
+  new Terminal(output as unknown as NodeJS.WriteStream, { NO_COLOR: '1' }).progress('looking at everything');
+  expect(text).toBe('\r\x1b[Klooking a');
+});
+
 it('has no colour with NO_COLOR', () => {
   expect(told(true, { NO_COLOR: '1' })).not.toMatch(/\x1b\[\d+m/);
 });

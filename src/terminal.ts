@@ -34,7 +34,10 @@ export class Terminal {
 
   /** What goes on now: in the last line of a terminal, until the next line is told; nowhere else. */
   progress(text: string): void {
-    if (this.isTerminal) this.output.write(CLEAR_LINE + this.styled('dim', text));
+    if (!this.isTerminal) return;
+    // What goes on in a second line could not be cleared.
+    const { columns = 80 } = this.output;
+    this.output.write(CLEAR_LINE + this.styled('dim', text.slice(0, columns - 1)));
   }
 
   /** https://no-color.org: any text in NO_COLOR. */

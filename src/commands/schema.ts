@@ -41,7 +41,7 @@ export async function run(
     );
   } catch (error) {
     const said = explain(error);
-    terminal.tell(fail('cassandra', said, connectionFix(said)));
+    terminal.tell(fail('cassandra', said, connectionFix(said, settings.cassandra.tls !== undefined)));
     if (isRefusal(error)) return EX_NOPERM;
     return error instanceof errors.ResponseError ? FAULTS : EX_UNAVAILABLE;
   }

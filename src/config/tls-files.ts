@@ -152,7 +152,7 @@ function checkCertificates(file: PemFile | undefined, { faults, warnings }: Find
   return pem;
 }
 
-function certificatesIn(pem: string): X509Certificate[] {
+export function certificatesIn(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [''];
   return blocks.map((block) => new X509Certificate(block));
 }

@@ -4,8 +4,8 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { buildInfo } from '../build-info.js';
 import type { Settings, TracingSettings } from '../config/settings.js';
-import { RequestTrace } from './request-trace.js';
-import type { Attributes, Span } from './span.js';
+import { RequestTrace, type TracedServer } from './request-trace.js';
+import type { Span } from './span.js';
 import { SpanExporter } from './span-exporter.js';
 import { traceContextOf } from './trace-context.js';
 import { Tracer } from './tracer.js';
@@ -19,13 +19,13 @@ const TRACES_PATH = '/v1/traces';
 export class OtlpTracer extends Tracer implements OnApplicationShutdown {
   private readonly exporter: SpanExporter;
   private readonly ratio: number;
-  private readonly server: Attributes;
+  private readonly server: TracedServer;
   private readonly report = (span: Span): void => this.exporter.add(span);
 
   constructor(tracing: TracingSettings, settings: Settings, drop: (spans: number) => void, logger: Logger) {
     super();
     this.ratio = tracing.sample_ratio ?? SAMPLE_RATIO;
-    this.server = serverAttributes(settings);
+    this.server = tracedServer(settings);
     const resource = {
       'service.name': settings.service_name,
       'service.version': buildInfo.version,
@@ -46,12 +46,12 @@ export class OtlpTracer extends Tracer implements OnApplicationShutdown {
   }
 }
 
-function serverAttributes({ base_uri, listen_socket, listen_address, listen_port }: Settings): Attributes {
+function tracedServer({ base_uri, listen_socket, listen_address, listen_port }: Settings): TracedServer {
   const isPortKnown = listen_socket === undefined && listen_port > 0;
   return {
-    'http.route': `${base_uri}:key`,
-    'server.address': listen_socket ?? listen_address,
-    'server.port': isPortKnown ? listen_port : undefined,
+    route: `${base_uri}:key`,
+    address: listen_socket ?? listen_address,
+    port: isPortKnown ? listen_port : undefined,
   };
 }
 

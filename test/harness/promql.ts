@@ -10,7 +10,7 @@ const SELECTOR = /([a-zA-Z_:][\w:]*)?\s*(?:\{((?:[^}"]|"(?:[^"\\]|\\.)*")*)\})?/
 /** Of a function, or of an aggregation with its labels before what it aggregates. */
 const CALL = /(\s*\(|\s*\b(?:by|without)\b\s*\([^)]*\)\s*\()?/;
 const TOKEN = new RegExp(`${OTHER.source}|${SELECTOR.source}${CALL.source}`, 'g');
-const WORDS = ['and', 'or', 'unless', 'bool', 'offset'];
+const WORDS = ['and', 'or', 'unless', 'bool', 'offset', 'Inf'];
 
 /** The metrics that a PromQL expression asks for, in the order that they stand there. */
 export function selectorsOf(expression: string): Selector[] {

@@ -4,7 +4,7 @@ import type { Selector } from './promql.js';
 /** What Prometheus adds to each series of ours. */
 const OF_TARGETS = ['job', 'datacenter', 'instance'];
 /** Not in docs/metrics.md: of the process, and of Prometheus itself. */
-const OTHERS = /^(process_|nodejs_|up$|kask_namespace_|kask_log_lines_|kask_spans_)/;
+const OTHERS = /^(process_|nodejs_|up$)/;
 
 /** What selectors ask for that neither docs/metrics.md nor a recording rule has; nothing is well. */
 export function undocumented(

@@ -95,8 +95,13 @@ come, and none is logged, as Envoy's own format would.
 */}}
 {{- define "kask.mesh.envoy" -}}
 {{- $mesh := .Values.mesh }}
+{{- if and $mesh.public_port (include "kask.servesTls" .) }}
+  {{- fail "the sidecar speaks with the service in clear: mesh.enabled goes without main_app.certs.kask and secrets.tls" }}
+{{- end }}
 {{- $hcm := "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager" }}
 {{- $router := "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" }}
+# Envoy reads no certificate from a file unless it has a name.
+node: {id: {{ .Release.Name }}, cluster: {{ include "kask.name" . }}}
 admin:
   address:
     socket_address: {address: 127.0.0.1, port_value: {{ int $mesh.admin.port }}}

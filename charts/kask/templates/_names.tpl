@@ -13,6 +13,14 @@ app: {{ include "kask.chart" . }}
 release: {{ .Release.Name }}
 {{- end }}
 
+{{/* Without the versions of the chart, for which alone no pod is replaced. */}}
+{{- define "kask.podLabels" -}}
+{{ include "kask.selector" . }}
+routed_via: {{ .Values.routed_via | default .Release.Name }}
+app.kubernetes.io/name: kask
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "kask.labels" -}}
 {{ include "kask.selector" . }}
 chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}

@@ -1,26 +1,17 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import type { Host } from 'cassandra-driver';
 import { PinoLogger } from 'nestjs-pino';
 import { Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { StorageClock } from '../storage-clock.js';
 import { CassandraService } from './cassandra.service.js';
+import { aheadOrBehind, type ClockVerdict, medianOf, offsetFrom, verdictOn } from './clock-offset.js';
 import { Timestamps } from './timestamps.js';
-
-// Of the node that is asked, in ms.
-const NOW = 'SELECT toUnixTimestamp(now()) AS now FROM system.local';
 
 const INTERVAL_MS = 10_000;
 /** Until a measurement is confirmed or refuted by the next, in ms. */
 const CONFIRM_MS = 1_000;
 const ANSWER_MS = 2_000;
-/** Of a slower answer it is not known when the clock was read: a slow cluster would look like a wrong clock. In ms. */
-const QUICK_MS = 100;
-/** Of the limit, from where on the log warns. */
-const WARN_SHARE = 0.1;
 const REMIND_MS = 60_000;
-
-type Verdict = 'right' | 'off' | 'too far off';
 
 /**
  * How far the timestamps of our writes are from the clocks of the nodes of our datacenter. A process that is behind the others
@@ -30,8 +21,8 @@ type Verdict = 'right' | 'off' | 'too far off';
 export class ClusterClock extends StorageClock implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly limitMs: number;
   private offsetMs = NaN;
-  private verdict: Verdict = 'right';
-  private lastSeen: Verdict = 'right';
+  private verdict: ClockVerdict = 'right';
+  private lastSeen: ClockVerdict = 'right';
   private toldAt = 0;
   private timer: NodeJS.Timeout | undefined;
   private isStopped = false;
@@ -54,7 +45,7 @@ export class ClusterClock extends StorageClock implements OnApplicationBootstrap
 
   get fault(): string | undefined {
     if (this.verdict !== 'too far off') return undefined;
-    return `the clock is ${this.offset()} of those of the Cassandra nodes; ${this.limitMs} ms are allowed`;
+    return `the clock is ${aheadOrBehind(this.offsetMs)} of those of the Cassandra nodes; ${this.limitMs} ms are allowed`;
   }
 
   onApplicationBootstrap(): void {
@@ -74,31 +65,25 @@ export class ClusterClock extends StorageClock implements OnApplicationBootstrap
     if (!this.isStopped) this.timer = setTimeout(() => void this.turn(), wait).unref();
   }
 
-  /** The median of the nodes, so that one whose clock is wrong is no fault of ours; nothing if none answers soon. */
+  /** Nothing if no node answers soon. */
   private async measure(): Promise<number | undefined> {
-    const readings = await Promise.all(this.cassandra.connectedHosts().map((host) => this.offsetFrom(host)));
-    const offsets = readings.filter((offset) => offset !== undefined).sort((a, b) => a - b);
-    const middle = (offsets.length - 1) / 2;
-    const [a, b] = [offsets[Math.floor(middle)], offsets[Math.ceil(middle)]];
-    if (a === undefined || b === undefined) return undefined;
-    return Math.abs(a) < Math.abs(b) ? a : b; // of two the one that says we are right, if any does
-  }
-
-  /** Positive if the node's clock is behind the timestamps that this process gives. */
-  private async offsetFrom(host: Host): Promise<number | undefined> {
-    const sentAt = performance.now();
-    const before = this.timestamps.now();
-    // A node that is away is told of elsewhere.
-    const row = await this.cassandra.askNode(host, NOW, ANSWER_MS).catch(() => undefined);
-    if (!row || performance.now() - sentAt > QUICK_MS) return undefined;
-    const ours = (before + this.timestamps.now()) / 2 / 1000;
-    return ours - Number(row.get('now')); // a Long of the driver's
+    const { cassandra, timestamps } = this;
+    return medianOf(
+      await Promise.all(
+        cassandra.connectedHosts().map((host) =>
+          offsetFrom(
+            (cql) => cassandra.askNode(host, cql, ANSWER_MS),
+            () => timestamps.now(),
+          ),
+        ),
+      ),
+    );
   }
 
   /** It takes two measurements in a row: a pause of the process in the middle of one looks like a wrong clock. */
   private judge(offsetMs: number): void {
     this.offsetMs = offsetMs;
-    const seen = this.verdictOn(Math.abs(offsetMs));
+    const seen = verdictOn(offsetMs, this.limitMs);
     const isConfirmed = seen === this.lastSeen;
     this.lastSeen = seen;
     if (!isConfirmed) return;
@@ -107,21 +92,12 @@ export class ClusterClock extends StorageClock implements OnApplicationBootstrap
     if (isNews || (seen !== 'right' && performance.now() - this.toldAt >= REMIND_MS)) this.tell();
   }
 
-  private verdictOn(ms: number): Verdict {
-    if (this.limitMs === 0 || ms <= this.limitMs * WARN_SHARE) return 'right';
-    return ms <= this.limitMs ? 'off' : 'too far off';
-  }
-
   private tell(): void {
     this.toldAt = performance.now();
     const said = { offset_ms: Math.round(this.offsetMs), limit_ms: this.limitMs };
     if (this.verdict === 'right') this.logger.info({ msg: 'the clock is right again', ...said });
-    else if (this.verdict === 'off') this.logger.warn({ msg: `the clock is ${this.offset()}`, ...said });
-    else this.logger.error({ msg: `the clock is ${this.offset()}: not ready`, ...said });
-  }
-
-  private offset(): string {
-    const ms = Math.round(this.offsetMs);
-    return ms < 0 ? `${-ms} ms behind` : `${ms} ms ahead`;
+    else if (this.verdict === 'off')
+      this.logger.warn({ msg: `the clock is ${aheadOrBehind(this.offsetMs)}`, ...said });
+    else this.logger.error({ msg: `the clock is ${aheadOrBehind(this.offsetMs)}: not ready`, ...said });
   }
 }

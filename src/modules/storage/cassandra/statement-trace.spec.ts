@@ -11,7 +11,9 @@ describe('StatementTrace', () => {
   let request: RequestTrace;
   beforeEach(() => {
     spans = [];
-    request = new RequestTrace(undefined, 0, {}, (span) => spans.push(span));
+    request = new RequestTrace(undefined, 0, { route: '/', address: 'us', port: 1 }, (span) =>
+      spans.push(span),
+    );
   });
 
   const begun = (statement: StatementName): StatementTrace =>

@@ -21,20 +21,16 @@ export class StatementTrace {
   private readonly span: Span;
   private attempts = 1;
   private hedges = 0;
+  /** Of the node that answered. */
+  private address: string | undefined;
 
   constructor(
     private readonly request: RequestTrace,
-    statement: StatementName,
-    { keyspace, table }: CassandraSettings,
+    private readonly statement: StatementName,
+    private readonly settings: CassandraSettings,
   ) {
-    const [verb, level] = STATEMENTS[statement];
-    this.span = request.beginClient(`${verb} ${keyspace}.${table}`, {
-      'db.system.name': 'cassandra',
-      'db.operation.name': verb,
-      'db.namespace': keyspace,
-      'db.collection.name': table,
-      'cassandra.consistency.level': level,
-    });
+    const [verb] = STATEMENTS[statement];
+    this.span = request.beginClient(`${verb} ${settings.keyspace}.${settings.table}`);
   }
 
   /** Another node is asked as well, as the first is silent. */
@@ -53,17 +49,26 @@ export class StatementTrace {
   /** @param attempts how many nodes were asked, if it was not told before */
   answered(address: string, attempts = this.attempts): void {
     this.attempts = attempts;
-    Object.assign(this.span.attributes, placeOf(address));
+    this.address = address;
   }
 
   ended(error?: unknown): void {
-    const { span } = this;
-    span.attributes['kask.attempts'] = this.attempts;
-    span.attributes['cassandra.speculative_execution.count'] = this.hedges;
-    if (error !== undefined) {
-      span.error = error instanceof StorageError ? error.kind : 'error';
-      span.attributes['error.type'] = span.error;
-    }
+    const { span, settings, address } = this;
+    const [verb, level] = STATEMENTS[this.statement];
+    const place = address === undefined ? undefined : placeOf(address);
+    if (error !== undefined) span.error = error instanceof StorageError ? error.kind : 'error';
+    span.attributes = {
+      'db.system.name': 'cassandra',
+      'db.operation.name': verb,
+      'db.namespace': settings.keyspace,
+      'db.collection.name': settings.table,
+      'cassandra.consistency.level': level,
+      'cassandra.speculative_execution.count': this.hedges,
+      'kask.attempts': this.attempts,
+      'server.address': place?.['server.address'],
+      'server.port': place?.['server.port'],
+      'error.type': span.error,
+    };
     this.request.endClient(span);
   }
 }
