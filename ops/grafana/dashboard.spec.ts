@@ -3,9 +3,9 @@ import path from 'node:path';
 import type { Panel } from '@grafana/schema';
 import { parse } from 'yaml';
 import { documentedMetrics } from '../../test/harness/documented-metrics.js';
-import { selectorsOf } from '../../test/harness/promql.js';
+import { selectorsOf } from '../prometheus/promql.js';
 import { REPOSITORY } from '../../test/harness/repository.js';
-import { undocumented } from '../../test/harness/undocumented.js';
+import { undocumented } from '../prometheus/undocumented.js';
 import { dashboard } from './dashboard.js';
 
 interface Place {

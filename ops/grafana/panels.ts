@@ -68,7 +68,7 @@ export const table: Draw = (options) => {
     instant: true,
     range: false,
   }));
-  const hidden = { Time: true, __name__: true, Value: true, job: true, go_version: false };
+  const hidden = { Time: true, __name__: true, Value: true, job: true };
   return { ...drawn, targets, transformations: [{ id: 'organize', options: { excludeByName: hidden } }] };
 };
 

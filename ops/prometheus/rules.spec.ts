@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { documentedMetrics } from '../../test/harness/documented-metrics.js';
-import { selectorsOf } from '../../test/harness/promql.js';
+import { selectorsOf } from './promql.js';
 import { REPOSITORY } from '../../test/harness/repository.js';
-import { undocumented } from '../../test/harness/undocumented.js';
+import { undocumented } from './undocumented.js';
 
 interface Rule {
   alert?: string;

@@ -50,7 +50,7 @@ export function clockFindings({ offsetMs }: ClusterView, { cassandra }: Settings
   const fix = 'synchronise the clock of this machine (chronyc tracking), or those of the nodes';
   if (offsetMs === undefined)
     return [warn('clock', 'no node answered quickly enough to compare', 'try again')];
-  const found = `${aheadOrBehind(offsetMs)} of the nodes of Cassandra`;
+  const found = `${aheadOrBehind(offsetMs)}, beside the nodes of our datacenter`;
   const verdict = verdictOn(offsetMs, cassandra.clock_limit_ms);
   if (verdict === 'right') return [ok('clock', found)];
   const limit = `; cassandra.clock_limit_ms is ${cassandra.clock_limit_ms}`;

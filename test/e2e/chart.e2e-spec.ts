@@ -37,7 +37,15 @@ afterAll(() => rmSync(certificates.directory, { recursive: true }));
 beforeEach(() => (directory = mkdtempSync(path.join(tmpdir(), 'kask-chart-'))));
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const chart = (values: object = {}, options?: RenderOptions) => new ChartRelease(values, options);
+const rendered = new Map<string, ChartRelease>();
+
+/** Many tests look at the same. */
+function chart(values: object = {}, options?: RenderOptions): ChartRelease {
+  const key = JSON.stringify([values, options]);
+  const release = rendered.get(key) ?? new ChartRelease(values, options);
+  rendered.set(key, release);
+  return release;
+}
 
 /** With what a file of values leaves to us. */
 function example(name: string, options: RenderOptions = {}): ChartRelease {

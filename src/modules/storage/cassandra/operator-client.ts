@@ -32,7 +32,7 @@ function operatorOptions(settings: CassandraSettings) {
 
 /**
  * The node whose address comes first, and others only when it is away: commands that run at once ask the same one. Two
- * nodes that create a table at once would each give it an id of its own, and the cluster would have two tables of one name.
+ * nodes that create a table at once could each give it an id of its own, as each looks only at itself for IF NOT EXISTS.
  */
 class FirstNodePolicy extends policies.loadBalancing.LoadBalancingPolicy {
   private nodes!: HostMap;

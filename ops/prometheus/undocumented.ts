@@ -1,4 +1,4 @@
-import type { DocumentedMetric } from './documented-metrics.js';
+import type { DocumentedMetric } from '../../test/harness/documented-metrics.js';
 import type { Selector } from './promql.js';
 
 /** What Prometheus adds to each series of ours. */
