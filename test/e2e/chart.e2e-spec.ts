@@ -503,6 +503,9 @@ describe('availability', () => {
       rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 },
     });
     expect(chart({ podDisruptionBudget: { enabled: false } }).all('PodDisruptionBudget')).toEqual([]);
+    const budget = chart({ podDisruptionBudget: { minAvailable: '50%' } }).one('PodDisruptionBudget').spec;
+    expect(budget).toMatchObject({ minAvailable: '50%' });
+    expect(budget).not.toHaveProperty('maxUnavailable');
   });
 
   it('pods are spread over zones and nodes', () => {
