@@ -17,7 +17,7 @@ RUN npm run build && node scripts/release-checks.js dist/sbom.cdx.json 'bill of 
 # which releases they are.
 WORKDIR /image
 RUN mkdir -p srv/kask var/lib/dpkg/status.d; \
-    cp -r /build/dist /build/package.json /build/package-lock.json /build/.npmrc srv/kask; \
+    cp -r /build/dist /build/package.json /build/package-lock.json srv/kask; \
     npm --prefix srv/kask ci --omit dev --ignore-scripts; \
     find srv/kask/node_modules -name '*.glibc.node' -exec ldd "$(command -v node)" /usr/bin/env {} + \
       | grep -o '/[^ ]*\.so[^ ]*' | sort -u \

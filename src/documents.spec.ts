@@ -20,7 +20,9 @@ function linked(document: string, text: string): string[] {
 
 /** Paths in code and prose, from the root; of `src/modules/*` the folder. */
 function named(text: string): string[] {
-  const paths = text.matchAll(/(?<![\w./-])(?:src|test|docs|ops|config|openapi|scripts|bench|\.ci)\/[\w./-]*\w/g);
+  const paths = text.matchAll(
+    /(?<![\w./-])(?:src|test|docs|ops|config|openapi|scripts|bench|\.ci)\/[\w./-]*\w/g,
+  );
   return [...paths].map(([name]) => name);
 }
 

@@ -1,8 +1,10 @@
 import { UsageError } from '../command-line.js';
 import type { SettingsSource } from '../config/settings-source.js';
 
+/** Other settings may be at fault: who depools in a hurry need not have the service's secrets at hand. */
 export function depoolFileOf(source: SettingsSource, command: string): string {
-  const { depool_file } = source.load().settings;
-  if (depool_file === undefined) throw new UsageError(`'${command}' needs the setting depool_file`);
-  return depool_file;
+  const file = source.written('depool_file');
+  if (typeof file !== 'string' || file === '')
+    throw new UsageError(`'${command}' needs the setting depool_file`);
+  return file;
 }

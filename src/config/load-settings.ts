@@ -46,6 +46,14 @@ export function loadSettings(
   return { settings: freeze(settings), warnings: findings.warnings };
 }
 
+/** One setting as it is written, whatever is wrong with the others; undefined if it is not set. */
+export function writtenSetting(file: string, env: NodeJS.ProcessEnv, path: string): unknown {
+  const findings: Findings = { faults: [], warnings: [] };
+  const fromFile = readConfigFile(file, findings);
+  if (!fromFile) throw new InvalidSettings(file, findings.faults, findings.warnings);
+  return (readEnvironment(env, findings).get(path) ?? fromFile.get(path))?.value;
+}
+
 /** For --check-config: what is in force, as YAML. */
 export function describeSettings(settings: Settings): string {
   return stringify(shown(settings), { lineWidth: 0 });

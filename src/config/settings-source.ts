@@ -1,4 +1,4 @@
-import { loadSettings } from './load-settings.js';
+import { loadSettings, writtenSetting } from './load-settings.js';
 import type { Settings } from './settings.js';
 
 /** Where the settings came from, to be read again when the file has changed. */
@@ -12,5 +12,10 @@ export class SettingsSource {
   /** Throws InvalidSettings with every fault. */
   load(): { settings: Settings; warnings: string[] } {
     return loadSettings(this.file, this.env);
+  }
+
+  /** One of them as it is written, whatever is wrong with the others. */
+  written(path: string): unknown {
+    return writtenSetting(this.file, this.env, path);
   }
 }

@@ -453,7 +453,7 @@ describe('where it is watched', () => {
       selector: { matchLabels: { app: 'kask', release: 'production', component: 'metrics' } },
       namespaceSelector: { matchNames: ['sessions'] },
       endpoints: [
-        { port: 'metrics', path: '/metrics', interval: '30s', honorLabels: true, relabelings: [job] },
+        { port: 'metrics', path: '/metrics', interval: '15s', honorLabels: true, relabelings: [job] },
       ],
     });
     const service = release.one('Service', 'kask-production-metrics');
@@ -489,6 +489,16 @@ describe('where it is watched', () => {
     const { spec } = chart(rule('https://example.org/runbook/')).one('PrometheusRule');
     const pages = JSON.stringify(spec).match(/(?<="runbook_url":").*?(?=kask-[a-z-]+\.md")/g) ?? [];
     expect(new Set(pages)).toEqual(new Set(['https://example.org/runbook/']));
+  });
+});
+
+describe('the dashboard', () => {
+  it('is in a ConfigMap that Grafana looks for', () => {
+    expect(chart().all('ConfigMap')).toHaveLength(1);
+    const { metadata, data } = example('everything').one('ConfigMap', 'kask-production-dashboard');
+    expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    const dashboard = readFileSync(path.join(REPOSITORY, 'ops/grafana/kask.json'), 'utf8');
+    expect(JSON.parse(data?.['kask.json'] ?? '')).toEqual(JSON.parse(dashboard));
   });
 });
 
@@ -802,9 +812,12 @@ describe('the documents of the chart', () => {
     expect(appVersion).toBe(version);
   });
 
-  it('have the rules that are tested elsewhere', () => {
-    const rules = readFileSync(path.join(REPOSITORY, 'ops/prometheus/rules.yml'), 'utf8');
-    expect(readFileSync(path.join(CHART, 'files/rules.yml'), 'utf8')).toBe(rules);
+  it.each([
+    ['rules.yml', 'ops/prometheus/rules.yml'],
+    ['dashboard.json', 'ops/grafana/kask.json'],
+  ])('have the %s that is tested elsewhere', (copy, original) => {
+    const text = readFileSync(path.join(REPOSITORY, original), 'utf8');
+    expect(readFileSync(path.join(CHART, 'files', copy), 'utf8')).toBe(text);
   });
 });
 

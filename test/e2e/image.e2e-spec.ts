@@ -4,8 +4,10 @@ import path from 'node:path';
 import { ContainerImage } from '../harness/container-image.js';
 import { untilInFlight } from '../harness/metrics.js';
 import { RawConnection, requestBytes } from '../harness/raw-http.js';
+import { untilReady } from '../harness/readiness.js';
 import { REPOSITORY } from '../harness/repository.js';
 import { pythonProgram } from '../harness/python-program.js';
+import { openBackend } from '../harness/session-backend.js';
 import { describeHttpContract } from './http-contract.js';
 
 // A container takes seconds to start where a process takes one.
@@ -132,6 +134,16 @@ describe('a container', () => {
     upload.send('56789');
     expect(await upload.answer('PUT')).toMatchObject({ status: 201 });
     expect(await kask.exited).toBe(0);
+  });
+
+  it('serves from Cassandra', async () => {
+    const backend = await openBackend('cassandra');
+    const kask = await image.start(backend.settings);
+    await untilReady(kask);
+    expect((await fetch(kask.url('key'), { method: 'POST', body: 'value' })).status).toBe(201);
+    expect(String(await backend.select?.('key'))).toBe('value');
+    expect(await kask.stop()).toBe(0);
+    await backend.close();
   });
 
   it('refuses a configuration with the exit code that says so', async () => {

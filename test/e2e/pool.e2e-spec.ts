@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -97,6 +97,13 @@ describe('pool and depool', () => {
     const { status, stderr: reason } = command('depool');
     expect(status).toBe(70);
     expect(reason).toContain('ENOENT');
+  });
+
+  it('depools whatever is wrong with the rest of the configuration', async () => {
+    await start();
+    appendFileSync(kask.configFile, 'max_value_bytes: none\ncassandra: {authentication: {username: kask}}\n');
+    expect(command('depool').status).toBe(0);
+    await kask.waitForLog(({ msg }) => msg === DEPOOLED);
   });
 
   it('stays as it is where it cannot look', async () => {

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { eventually, Hopeless } from './cassandra/poll.js';
+import { freePorts } from './free-ports.js';
 import { Guardian } from './guardian.js';
 import { requirePrometheus } from './prerequisites.js';
 
@@ -42,7 +42,8 @@ export class Prometheus {
     const directory = mkdtempSync(path.join(tmpdir(), 'kask-prometheus-'));
     writeFileSync(path.join(directory, 'rules.yml'), rules);
     writeFileSync(path.join(directory, 'prometheus.yml'), configuration(targets));
-    const address = `127.0.0.1:${await freePort()}`;
+    const [port] = await freePorts(1);
+    const address = `127.0.0.1:${port}`;
     const options = {
       'config.file': 'prometheus.yml',
       'storage.tsdb.path': 'data',
@@ -101,13 +102,4 @@ function configuration(targets: Target[]): string {
       static_configs: [{ targets: [address], labels }],
     })),
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
