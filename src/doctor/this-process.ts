@@ -2,11 +2,10 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { fail, type Finding, ok, warn } from '../finding.js';
+import { OTHER_DESCRIPTORS } from '../http/connection-limits.js';
 
 /** As package.json has it under `engines`. */
 const LEAST_NODE = [20, 19] as const;
-/** Of files that are open beside the connections of clients: those to Cassandra, logs, the embedded store. */
-const OTHER_FILES = 200;
 /** Below the first the embedded store takes no session that is new. */
 const FREE_BYTES = { least: 64 * 1024 ** 2, ample: 1024 ** 3 };
 
@@ -20,7 +19,7 @@ export function nodeVersionFinding(version = process.versions.node): Finding {
 /** Nothing where the system does not tell. */
 export function openFilesFindings({ limits }: Settings, limit = openFilesLimit()): Finding[] {
   if (limit === undefined) return [];
-  const needed = limits.connections + OTHER_FILES;
+  const needed = limits.connections + OTHER_DESCRIPTORS;
   const found = `${limit} may be open, ${needed} are needed for limits.connections, ${limits.connections}`;
   if (limit >= needed) return [ok('files', found)];
   return [

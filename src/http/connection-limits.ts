@@ -3,7 +3,7 @@ import { isLoopback } from '../config/host-name.js';
 import { ConnectionPlaces, type Occupant } from './connection-places.js';
 
 /** File descriptors that are kept for all but clients: connections to Cassandra, files, logs. */
-const OTHER_DESCRIPTORS = 256;
+export const OTHER_DESCRIPTORS = 256;
 
 /** What limits have to know of a connection. */
 export interface LimitedConnection extends Occupant {
