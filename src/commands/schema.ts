@@ -92,7 +92,8 @@ async function apply(client: Client, schema: SessionSchema, terminal: Terminal):
     const live = await readLiveSchema(client, schema);
     if (what === 'keyspace' ? live.keyspace : live.options) continue;
     terminal.progress(`creating the ${what} …`);
-    const { info } = await client.execute(creation[what]);
+    // Never tried at a second node while the first may still be about it: each would make a table of its own.
+    const { info } = await client.execute(creation[what], [], { isIdempotent: false });
     // The driver waits for it, and its types leave out what came of it.
     const { isSchemaInAgreement } = info as { isSchemaInAgreement?: boolean };
     found.push(
