@@ -492,7 +492,7 @@ const growth = [
       queries: [
         query(
           '{{namespace}}',
-          `max by (namespace) (${sumRate('job, datacenter, instance, namespace', 'kask_namespace_value_bytes_sum', WRITTEN)} / ${of('kask_namespace_budget_bytes_per_second')})`,
+          `max by (namespace) (${sumRate('job, datacenter, instance, namespace', 'kask_namespace_value_bytes_sum', WRITTEN)} / on (job, datacenter, instance, namespace) ${of('kask_namespace_budget_bytes_per_second')})`,
         ),
       ],
       thresholds: [0.8, 1],

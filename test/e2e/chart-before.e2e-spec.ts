@@ -41,6 +41,12 @@ describe('values of the chart before us', () => {
       }),
     ],
     [
+      'service.nodePort: true',
+      { service: { nodePort: true, port: 30081 } },
+      (release) => release.one('Service').spec,
+      expect.objectContaining({ type: 'NodePort', ports: [expect.objectContaining({ nodePort: 30081 })] }),
+    ],
+    [
       'service.nodePort: false',
       { service: { deployment: 'production', nodePort: false } },
       (release) => release.one('Service').spec,

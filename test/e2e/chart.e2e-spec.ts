@@ -370,7 +370,13 @@ describe('the network policy', () => {
   it('lets scrapers to the sessions where they share a port', () => {
     const values = { management: { enabled: false }, networkpolicy: { ingress: { clients: [monitoring] } } };
     expect(policy(values).ingress).toEqual([
-      { ports: [tcp(8081)], from: [monitoring, expect.anything(), monitoring] },
+      { ports: [tcp(8081)], from: [monitoring, expect.anything()] },
+      { ports: [tcp(8081)], from: [monitoring] },
+    ]);
+    const mesh = { enabled: true, public_port: 4101 };
+    expect(policy({ management: { enabled: false }, mesh }).ingress).toEqual([
+      { ports: [tcp(4101)] },
+      { ports: [tcp(8081), tcp(9361)], from: [monitoring] },
     ]);
   });
 
@@ -402,6 +408,12 @@ describe('the network policy', () => {
     ]);
     const off = policy({ networkpolicy: { egress: { enabled: false } } });
     expect([off.policyTypes, off.egress]).toEqual([['Ingress'], undefined]);
+  });
+
+  it('lets out to Cassandra beside further rules', () => {
+    const extra = { to: [{ ipBlock: { cidr: '192.0.2.5/32' } }], ports: [tcp(6514)] };
+    const { egress } = policy({ networkpolicy: { egress: { extraRules: [extra] } } });
+    expect(egress).toEqual([dns, { ports: [tcp(9042)] }, extra]);
   });
 
   it('lets nobody out to Cassandra where there is none', () => {
@@ -440,7 +452,9 @@ describe('where it is watched', () => {
     expect(spec).toEqual({
       selector: { matchLabels: { app: 'kask', release: 'production', component: 'metrics' } },
       namespaceSelector: { matchNames: ['sessions'] },
-      endpoints: [{ port: 'metrics', path: '/metrics', interval: '15s', relabelings: [job] }],
+      endpoints: [
+        { port: 'metrics', path: '/metrics', interval: '15s', honorLabels: true, relabelings: [job] },
+      ],
     });
     const service = release.one('Service', 'kask-production-metrics');
     expect(service.metadata.labels).toMatchObject({
@@ -499,6 +513,9 @@ describe('availability', () => {
       rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 },
     });
     expect(chart({ podDisruptionBudget: { enabled: false } }).all('PodDisruptionBudget')).toEqual([]);
+    const budget = chart({ podDisruptionBudget: { minAvailable: '50%' } }).one('PodDisruptionBudget').spec;
+    expect(budget).toMatchObject({ minAvailable: '50%' });
+    expect(budget).not.toHaveProperty('maxUnavailable');
   });
 
   it('pods are spread over zones and nodes', () => {
@@ -658,6 +675,13 @@ describe('the sidecar', () => {
     expect(told.config.listen_address).toBe('0.0.0.0');
   });
 
+  it.each([
+    ['probes have no other port', { management: { enabled: false }, mesh: { enabled: true } }],
+    ['the sidecar takes no sessions', { mesh: { enabled: true, public_port: null } }],
+  ])('leaves it on the address of the pod where %s', (_, values) => {
+    expect(chart(values).config.listen_address).toBe('0.0.0.0');
+  });
+
   it('speaks with the service in clear, which then can speak no TLS', () => {
     expect(() => chart({ mesh: { enabled: true }, secrets: { tls: { existingSecret: 'a' } } })).toThrow(
       /the sidecar speaks with the service in clear/,
@@ -729,6 +753,7 @@ describe('mistakes in values', () => {
     [{ networkpolicy: { egress: { dst_nets: [{ cird: '10.0.0.0/8' }] } } }, 'cird'],
     [{ secrets: { cassandra: { pasword: 'a' } } }, 'pasword'],
     [{ main_app: { readiness_probe: { periodSecond: 1 } } }, 'periodSecond'],
+    [{ config: { storage: 'embedded', embedded: { path: '/data' } } }, 'resources.replicas: 1'],
   ])('%j are told', (values, message) => {
     expect(() => chart(values)).toThrow(message);
   });

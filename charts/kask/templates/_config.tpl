@@ -4,7 +4,7 @@
 {{- $config := dict
   "service_name" $app.service_name
   "base_uri" $app.base_uri
-  "listen_address" ($app.listen_address | default (ternary "127.0.0.1" "0.0.0.0" .Values.mesh.enabled))
+  "listen_address" ($app.listen_address | default (ternary "127.0.0.1" "0.0.0.0" (eq (include "kask.isBehindSidecar" .) "true")))
   "listen_port" (int .Values.app.port)
   "default_ttl" (int64 $app.default_ttl)
   "log_level" $app.log_level
@@ -32,6 +32,11 @@
   {{- fail "config.cassandra.authentication.password would be readable in a ConfigMap: it belongs in secrets.cassandra" }}
 {{- end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{/* Where all that comes for sessions comes by the sidecar, and probes and scrapers have a port of their own. */}}
+{{- define "kask.isBehindSidecar" -}}
+{{- if and .Values.mesh.enabled .Values.mesh.public_port .Values.management.enabled }}true{{ end }}
 {{- end }}
 
 {{- define "kask.config.cassandra" -}}

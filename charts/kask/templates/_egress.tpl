@@ -11,7 +11,7 @@
   to:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-{{- if and (eq ($config.storage | default "cassandra") "cassandra") (not (or $egress.dst_nets $egress.dst_ports $egress.extraRules)) }}
+{{- if and (eq ($config.storage | default "cassandra") "cassandra") (not (or $egress.dst_nets $egress.dst_ports)) }}
 - ports:
     - port: {{ int ($config.cassandra.port | default 9042) }}
       protocol: TCP
