@@ -36,6 +36,8 @@ it.each([
   [['-x'], "Unknown option '-x'; see --help"],
   [['a.yaml'], "Unknown command 'a.yaml'; see --help"],
   [['--', 'a.yaml'], "Unknown command 'a.yaml'; see --help"],
+  [['--check-config', 'now'], "Nothing can follow '--check-config'; see --help"],
+  [['--datacenter', 'eqiad=3'], "Option '--datacenter' is of 'schema' alone; see --help"],
   [['depol'], "Unknown command 'depol'; did you mean 'depool'?; see --help"],
   [['pool', 'now'], "Nothing can follow 'pool'; see --help"],
   [['schema'], "'schema' needs one of print, apply, check; see --help"],

@@ -64,11 +64,13 @@ export function parseCommandLine(argv: string[]): CommandLine {
   const { config, datacenter, ...actions } = values;
   if (config === '') throw new UsageError("Option '--config' needs the path of a file; see --help");
   const action = (['help', 'version', 'check-config', 'hash-key'] as const).find((name) => actions[name]);
+  if (action === 'help' || action === 'version') return { action, config };
+  if (datacenter && positionals[0] !== 'schema')
+    throw new UsageError("Option '--datacenter' is of 'schema' alone; see --help");
+  if (action && positionals.length > 0) throw new UsageError(`Nothing can follow '--${action}'; see --help`);
   if (action || positionals.length === 0) return { action: action ?? 'serve', config };
   const command = commandOf(positionals);
   if (!datacenter) return { ...command, config };
-  if (command.action !== 'schema')
-    throw new UsageError(`Option '--datacenter' is of 'schema' alone; see --help`);
   return { ...command, datacenters: datacentersOf(datacenter), config };
 }
 

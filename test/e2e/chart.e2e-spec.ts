@@ -333,6 +333,26 @@ describe('memory', () => {
   });
 });
 
+describe('what it is given', () => {
+  it('has volumes of somebody else’s too', () => {
+    const volume = { name: 'log', hostPath: { path: '/run/log' } };
+    const mount = { name: 'log', mountPath: '/run/log' };
+    const { pod, container } = chart({ main_app: { volumes: [volume], volume_mounts: [mount] } });
+    expect(pod.volumes).toContainEqual(volume);
+    expect(container.volumeMounts).toContainEqual(mount);
+  });
+
+  it.each(['listen_port', 'listen_socket', 'management', 'depool_file'])(
+    'is refused where config.%s would part the process from its pod',
+    (setting) => expect(() => chart({ config: { [setting]: 8082 } })).toThrow(/the chart needs to know/),
+  );
+
+  it('is refused where names would be too long for Kubernetes', () => {
+    expect(() => chart({}, { release: 'x'.repeat(38) })).not.toThrow();
+    expect(() => chart({}, { release: 'x'.repeat(39) })).toThrow(/too long for names of Kubernetes/);
+  });
+});
+
 describe('the network policy', () => {
   const policy = (values: object) =>
     chart(values).one('NetworkPolicy').spec as {

@@ -139,6 +139,22 @@ const ELSEWHERE: RawRequest[] = [
 ];
 
 describe('requests', () => {
+  it('that failed are there before the first, so that a rate sees it', async () => {
+    const fresh = await KaskProcess.start({ storage: 'embedded' });
+    const scrape = await Scrape.of(fresh);
+    const failures = scrape.samples('http_requests_total').map(({ labels, value }) => [labels.code, value]);
+    expect(failures).toEqual(
+      Array(4)
+        .fill([
+          ['500', 0],
+          ['503', 0],
+          ['504', 0],
+        ])
+        .flat(),
+    );
+    await fresh.stop();
+  });
+
   it('are counted under base_uri, each with the status that the client saw', async () => {
     const seen: string[] = [];
     for (const request of UNDER_BASE) {
@@ -328,8 +344,10 @@ function byName(metrics: Metric[]): Metric[] {
   return metrics.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Less the zeros, of which failures have one from the start. */
 function counts(samples: Sample[]): Record<string, number> {
-  return Object.fromEntries(samples.map(({ labels, value }) => [`${labels.method} ${labels.code}`, value]));
+  const counted = samples.filter(({ value }) => value > 0);
+  return Object.fromEntries(counted.map(({ labels, value }) => [`${labels.method} ${labels.code}`, value]));
 }
 
 function results(scrape: Scrape): Record<string, number> {

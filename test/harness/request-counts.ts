@@ -3,7 +3,7 @@ import type { KaskProcess } from './kask.js';
 /** How often the service says it answered what, such as `{ 'GET 200': 3 }`. */
 export async function requestCounts(kask: KaskProcess): Promise<Record<string, number>> {
   const metrics = await (await fetch(`${kask.management || kask.origin}/metrics`)).text();
-  const samples = metrics.matchAll(/^http_requests_total\{(.*)\} (\d+)$/gm);
+  const samples = metrics.matchAll(/^http_requests_total\{(.*)\} ([1-9]\d*)$/gm);
   return sorted([...samples].map(([, labels = '', count]) => [requestOf(labels), Number(count)]));
 }
 

@@ -26,6 +26,9 @@
     {{- $_ := set $config.cassandra "tls" (mustMergeOverwrite $settings ($config.cassandra.tls | default dict)) }}
   {{- end }}
 {{- end }}
+{{- range list "listen_port" "listen_socket" "management" "depool_file" }}
+  {{- if hasKey $.Values.config . }}{{ fail (printf "config.%s: the chart needs to know; it follows from app.port, management and the like" .) }}{{ end }}
+{{- end }}
 {{- /* `public` and `private` are of the chart before us, where they had no effect either. */}}
 {{- $config = mustMergeOverwrite $config (deepCopy (omit .Values.config "public" "private")) }}
 {{- if dig "cassandra" "authentication" "password" "" $config }}

@@ -4,8 +4,11 @@
 {{ .Values.chartName | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* What is made of it has up to 20 characters more, and names may have 63. */}}
 {{- define "kask.name" -}}
-{{ printf "%s-%s" (.Values.chartName | default .Chart.Name) .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- $name := printf "%s-%s" (.Values.chartName | default .Chart.Name) .Release.Name }}
+{{- if gt (len $name) 43 }}{{ fail (printf "%s is too long for names of Kubernetes: 43 characters at most, of chartName and the release" $name) }}{{ end }}
+{{- $name }}
 {{- end }}
 
 {{- define "kask.selector" -}}

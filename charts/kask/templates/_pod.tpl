@@ -74,6 +74,9 @@ containers:
       {{- with include "kask.secretMounts" . }}
       {{- . | trim | nindent 6 }}
       {{- end }}
+      {{- with .Values.main_app.volume_mounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
       {{- if eq ($config.storage | default "cassandra") "embedded" }}
       - name: data
         mountPath: {{ dig "embedded" "path" "" $config | required "storage: embedded needs config.embedded.path" }}
@@ -91,6 +94,9 @@ volumes:
       sizeLimit: 1Mi
   {{- with include "kask.secretVolumes" . }}
   {{- . | trim | nindent 2 }}
+  {{- end }}
+  {{- with .Values.main_app.volumes }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
   {{- if eq ($config.storage | default "cassandra") "embedded" }}
   - name: data

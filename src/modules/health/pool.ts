@@ -16,6 +16,7 @@ const LOOK_EVERY_MS = 500;
 export class Pool implements OnApplicationBootstrap, OnApplicationShutdown {
   isDepooled = false;
   private isClosed = false;
+  private isLooking = false;
   private timer: NodeJS.Timeout | undefined;
   /** Why the file could not be looked for, as it was logged. */
   private told: string | undefined;
@@ -46,13 +47,18 @@ export class Pool implements OnApplicationBootstrap, OnApplicationShutdown {
     clearInterval(this.timer);
   }
 
+  /** One that hangs, as on a network's file system, is waited for. */
   private async look(file: string): Promise<void> {
+    if (this.isLooking) return;
+    this.isLooking = true;
     try {
       const isThere = await exists(file);
       this.told = undefined;
       if (isThere !== this.isDepooled && !this.isClosed) this.turn(isThere, file);
     } catch (error) {
       this.tellWhy(file, error as NodeJS.ErrnoException);
+    } finally {
+      this.isLooking = false;
     }
   }
 

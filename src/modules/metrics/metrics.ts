@@ -12,6 +12,11 @@ import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 export type StorageOperation = 'get' | 'set' | 'delete';
 export type StorageResult = 'ok' | 'miss' | StorageErrorKind | 'error' | 'refused';
 
+/** Did they begin with the first failure, `rate` would not see it: what it is compared with is not there. */
+const NONE_FAILED = ['GET', 'POST', 'PUT', 'DELETE'].flatMap((method) =>
+  ['500', '503', '504'].map((code) => ({ labels: { code, method }, count: 0 })),
+);
+
 /**
  * Every metric of our own, by name; docs/metrics.md tells what each is for. Labels have bounded values only. What is
  * counted for each request is counted in plain numbers and made into samples when it is asked for.
@@ -152,7 +157,10 @@ export class Metrics {
       'http_requests_total',
       'Requests under base_uri, by the status that was answered',
       ['code', 'method'],
-      () => [...this.requestTallies()].map(({ labels, tally }) => ({ labels, count: tally.count })),
+      () => [
+        ...NONE_FAILED,
+        ...[...this.requestTallies()].map(({ labels, tally }) => ({ labels, count: tally.count })),
+      ],
     );
     this.histogram(
       'http_request_duration_seconds',
