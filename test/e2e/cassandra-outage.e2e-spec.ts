@@ -168,8 +168,9 @@ describe.each(['lane', 'driver'])('by the %s', (dataPath) => {
         const statuses = await Promise.all(
           Array.from({ length: UNANSWERED + 10 }, async () => (await get()).status),
         );
-        // Probes and heartbeats count too: who still waits when it gives up is told 503 before his time.
-        expect(statuses[0]).toBe(504);
+        // Which of them is taken first is not said. Probes and heartbeats count too: who still waits when it gives up is told
+        // 503 before his time.
+        expect(statuses).toContain(504);
         expect(statuses.filter((status) => status !== 503 && status !== 504)).toEqual([]);
         await untilNotReady(kask, /^not connected to Cassandra/);
         expect((await get()).status).toBe(503);
