@@ -279,6 +279,21 @@ describe('true and false', () => {
   });
 });
 
+describe('max_ttl', () => {
+  it.each([
+    ['{}', 2_592_000],
+    ['default_ttl: 31536000', 31_536_000],
+    ['default_ttl: 0', 2_592_000],
+    ['max_ttl: 86400', 86_400],
+  ])('with %s is %i', (yaml, seconds) => expect(load(yaml).settings.max_ttl).toBe(seconds));
+
+  it('is not less than default_ttl', () => {
+    expect(faults('max_ttl: 86399')).toEqual([
+      'max_ttl: found 86399; allowed: no less than default_ttl, 86400',
+    ]);
+  });
+});
+
 describe('docs_page', () => {
   const management = (address: string) =>
     `docs_page: true\nmanagement: {listen_address: ${address}, listen_port: 1}`;

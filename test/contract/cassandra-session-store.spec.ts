@@ -4,6 +4,7 @@ import { CassandraSettings, Settings } from '../../src/config/settings.js';
 import { Metrics } from '../../src/modules/metrics/metrics.js';
 import { CassandraService } from '../../src/modules/storage/cassandra/cassandra.service.js';
 import { CassandraSessionStore } from '../../src/modules/storage/cassandra/cassandra-session-store.js';
+import { ConditionalWrites } from '../../src/modules/storage/cassandra/conditional-writes.js';
 import { PendingDeletes } from '../../src/modules/storage/cassandra/pending-deletes.js';
 import { Timestamps } from '../../src/modules/storage/cassandra/timestamps.js';
 import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
@@ -31,9 +32,11 @@ async function open(dataPath: 'lane' | 'driver'): Promise<OpenStore> {
   const metrics = new Metrics(new Registry());
   const cassandra = new CassandraService(settings, metrics, logger);
   const pendingDeletes = new PendingDeletes(cassandra, settings, metrics, logger);
+  const timestamps = new Timestamps();
+  const conditionalWrites = new ConditionalWrites(cassandra, timestamps, metrics);
   await cassandra.onModuleInit();
   return {
-    store: new CassandraSessionStore(cassandra, pendingDeletes, new Timestamps()),
+    store: new CassandraSessionStore(cassandra, pendingDeletes, timestamps, conditionalWrites),
     // Cassandra keeps expiry in whole seconds.
     expiryToleranceMs: 1_000,
     close: async () => {

@@ -39,10 +39,19 @@ const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...
     const { CassandraService } = await import('./cassandra/cassandra.service.js');
     const { CassandraSessionStore } = await import('./cassandra/cassandra-session-store.js');
     const { PendingDeletes } = await import('./cassandra/pending-deletes.js');
+    const { ConditionalWrites } = await import('./cassandra/conditional-writes.js');
     const { Timestamps } = await import('./cassandra/timestamps.js');
     const { ClusterClock } = await import('./cassandra/cluster-clock.js');
     const clock = { provide: StorageClock, useExisting: ClusterClock };
-    return [CassandraSessionStore, PendingDeletes, ClusterClock, clock, Timestamps, CassandraService];
+    return [
+      CassandraSessionStore,
+      PendingDeletes,
+      ConditionalWrites,
+      ClusterClock,
+      clock,
+      Timestamps,
+      CassandraService,
+    ];
   },
   embedded: async () => {
     const { EmbeddedSessionStore } = await import('./embedded/embedded-session-store.js');
