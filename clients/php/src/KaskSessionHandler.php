@@ -106,7 +106,7 @@ final class KaskSessionHandler implements
         try {
             $this->kask->touch($this->prefix . $id, $ttlSeconds);
             return true;
-        } catch (KaskUnavailable) {
+        } catch (KaskException) {
             // Nothing is lost yet: a warning of PHP's, and no page that fails.
             return false;
         }
