@@ -1,7 +1,7 @@
 import { isCertificateName, isHost, isHostName } from './host-name.js';
 import { FACILITIES, type Facility } from '../syslog/syslog-message.js';
 import { parseSyslogAddress } from '../syslog/syslog-address.js';
-import { Fraction, OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
+import { Flag, Fraction, OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
 
 // What each setting means stands in docs/configuration.md; settings.spec.ts holds it to what stands here.
 
@@ -253,6 +253,9 @@ export class Settings {
 
   @Text({ allowed: 'path of a file', optional: true })
   openapi_spec?: string;
+
+  @Flag()
+  docs_page = false;
 
   @Section(TlsSettings)
   tls?: TlsSettings;

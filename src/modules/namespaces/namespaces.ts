@@ -4,6 +4,7 @@ import { type NamespaceSettings, Settings } from '../../config/settings.js';
 import { Problem } from '../../problems/problem.js';
 import { Metrics } from '../metrics/metrics.js';
 import { Tally } from '../metrics/tallies.js';
+import type { Session } from '../storage/session-store.js';
 import { KeyPattern } from './key-pattern.js';
 import { RecentWrites } from './recent-writes.js';
 import { WriteBudget } from './write-budget.js';
@@ -37,12 +38,12 @@ export class Namespace {
   }
 
   /** Looks on, as do the others: whoever asked the store waits for its own promise. */
-  countGet(pending: Promise<Buffer | undefined>): Promise<Buffer | undefined> {
+  countGet(pending: Promise<Session | undefined>): Promise<Session | undefined> {
     const { get } = this.operations;
     pending.then(
-      (value) => {
-        if (!value) return get.miss++;
-        this.bytes.read.observe(value.length);
+      (session) => {
+        if (!session) return get.miss++;
+        this.bytes.read.observe(session.value.length);
         return get.ok++;
       },
       () => get.error++,

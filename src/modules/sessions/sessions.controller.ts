@@ -29,8 +29,9 @@ export class SessionsController {
   @Requires('read')
   async read(exchange: SessionExchange): Promise<void> {
     const { key, trace } = exchange;
-    const value = await this.namespaces.of(key).countGet(this.store.get(key, trace));
-    if (value === undefined) throw NOT_FOUND;
+    const session = await this.namespaces.of(key).countGet(this.store.get(key, trace));
+    if (!session) throw NOT_FOUND;
+    const { value } = session;
     if (!this.answers.hold(exchange, value.length)) throw TOO_MANY_VALUES;
     exchange.answerValue(value);
   }

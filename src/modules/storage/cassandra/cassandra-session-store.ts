@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
-import { PROBE_KEY, SessionStore } from '../session-store.js';
+import { PROBE_KEY, type Session, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { isForGood } from './cassandra-errors.js';
 import { CassandraService } from './cassandra.service.js';
@@ -32,8 +32,10 @@ export class CassandraSessionStore extends SessionStore {
     super();
   }
 
-  get(key: string, trace?: RequestTrace): Promise<Buffer | undefined> {
-    return this.run({ statement: 'get', key: Buffer.from(key), timestamp: this.timestamps.next() }, trace);
+  async get(key: string, trace?: RequestTrace): Promise<Session | undefined> {
+    const execution = { statement: 'get', key: Buffer.from(key), timestamp: this.timestamps.next() } as const;
+    const value = await this.run(execution, trace);
+    return value && { value, ttlSeconds: 0 };
   }
 
   async set(
@@ -59,6 +61,26 @@ export class CassandraSessionStore extends SessionStore {
       await Promise.race([Promise.allSettled(deletes), sleep(HEAD_START_MS)]);
     }
     await Promise.all(deletes);
+  }
+
+  touch(): Promise<Session | undefined> {
+    return notYet();
+  }
+
+  setIf(): Promise<boolean> {
+    return notYet();
+  }
+
+  touchIf(): Promise<Session | undefined | false> {
+    return notYet();
+  }
+
+  deleteIf(): Promise<boolean> {
+    return notYet();
+  }
+
+  adopt(): Promise<void> {
+    return notYet();
   }
 
   async probe(): Promise<void> {
@@ -125,4 +147,8 @@ function mayBeRepeated(error: unknown): error is StorageError {
     (error.kind === 'unavailable' || error.kind === 'timeout') &&
     !isForGood(error)
   );
+}
+
+function notYet(): Promise<never> {
+  return Promise.reject(new StorageError('unavailable', 'Cassandra is not asked for this yet'));
 }

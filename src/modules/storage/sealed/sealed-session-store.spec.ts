@@ -15,6 +15,7 @@ import { CassandraSessionStore } from '../cassandra/cassandra-session-store.js';
 import type { Execution } from '../cassandra/lane/execution.js';
 import type { PendingDeletes } from '../cassandra/pending-deletes.js';
 import { Timestamps } from '../cassandra/timestamps.js';
+import type { Session } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { SealedSessionStore } from './sealed-session-store.js';
 import { UnopenableValue } from './sealed-value.js';
@@ -23,7 +24,7 @@ const DAY = 86_400;
 const FUTURE = '9999-12-31';
 const PAST = '2000-01-01';
 const KEY = 'enwiki:MWSession:alice';
-const text = (value: Buffer | undefined): string | undefined => value?.toString();
+const text = (session: Session | undefined): string | undefined => session?.value.toString();
 const keyFiles = new SealingKeyFiles();
 
 /** Keeps of two writes to a row the later, whichever comes first, as Cassandra does. */
@@ -306,7 +307,7 @@ describe('processes in every phase at once', () => {
     else if (operation === 'DELETE') await store.delete(key);
     else {
       const found = await store.get(key);
-      return found && Number(found.toString());
+      return found && Number(text(found));
     }
     return undefined;
   }

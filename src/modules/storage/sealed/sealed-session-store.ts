@@ -4,7 +4,8 @@ import type { Counter } from 'prom-client';
 import type { EncryptionSettings, Settings } from '../../../config/settings.js';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
 import type { Metrics } from '../../metrics/metrics.js';
-import { SessionStore } from '../session-store.js';
+import { type Condition, type Session, SessionStore } from '../session-store.js';
+import { StorageError } from '../storage-error.js';
 import { inTime, storageTimeoutMs } from '../storage-timeout.js';
 import { NO_KEY, type Place, PlainPlace, SealedPlace, UNENCRYPTED } from './places.js';
 import { UnopenableValue } from './sealed-value.js';
@@ -12,6 +13,8 @@ import { SealingKeyFile } from './sealing-key-file.js';
 import type { SealingKeys } from './sealing-keys.js';
 
 const LATE = 'the storage did not answer in time for every place where the session may lie';
+const SEVERAL_PLACES =
+  'no conditional write can be made while secrets of rows change, or sessions are read that are not encrypted yet';
 
 /**
  * Keeps in another store what nobody who reads that can use: values are sealed, and rows named by an HMAC. While secrets
@@ -52,7 +55,7 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     this.keyFile = new SealingKeyFile(encryption.key_file, logger, (keys) => this.exposeReads(keys));
   }
 
-  async get(key: string, trace?: RequestTrace): Promise<Buffer | undefined> {
+  async get(key: string, trace?: RequestTrace): Promise<Session | undefined> {
     const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
     return places.length === 1
       ? this.find(places, trace)
@@ -67,7 +70,7 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     trace?: RequestTrace,
   ): Promise<void> {
     const places = this.placesOf(key, Date.now() < this.sealFrom);
-    const written = places.at(-1) instanceof PlainPlace ? places.length - 1 : this.keyFile.keys.written;
+    const written = this.writtenOf(places);
     const { row } = places[written]!;
     const stored = places[written]!.seal(value);
     if (written === 0) return this.store.set(row, stored, ttlSeconds, undefined, trace);
@@ -82,12 +85,65 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     return inTime(this.store.delete(newest!.row, oldestFirst(older), trace), this.timeoutMs, LATE);
   }
 
+  async touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined> {
+    for (const place of this.placesOf(key, Date.now() < this.readUnencryptedUntil)) {
+      const stored = await this.store.touch(place.row, ttlSeconds, trace);
+      if (stored) return this.opened(stored, place);
+    }
+    return undefined;
+  }
+
+  async setIf(
+    key: string,
+    condition: Condition,
+    value: Buffer,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<boolean> {
+    const place = this.onlyPlaceOf(key);
+    const stored = place.seal(value);
+    return this.judging(condition, place, (judge) =>
+      this.store.setIf(place.row, judge, stored, ttlSeconds, trace),
+    );
+  }
+
+  async touchIf(
+    key: string,
+    condition: Condition,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<Session | undefined | false> {
+    const place = this.onlyPlaceOf(key);
+    const stored = await this.judging(condition, place, (judge) =>
+      this.store.touchIf(place.row, judge, ttlSeconds, trace),
+    );
+    return stored && this.opened(stored, place);
+  }
+
+  async deleteIf(key: string, condition: Condition, trace?: RequestTrace): Promise<boolean> {
+    const place = this.onlyPlaceOf(key);
+    return this.judging(condition, place, (judge) => this.store.deleteIf(place.row, judge, trace));
+  }
+
+  /** In another place there may be what is newer, and would be hidden. */
+  async adopt(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+    const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
+    if (places.length > 1 && (await this.find(places))) return;
+    const place = places[Date.now() < this.sealFrom ? this.writtenOf(places) : this.keyFile.keys.written]!;
+    return this.store.adopt(place.row, place.seal(value), ttlSeconds);
+  }
+
   probe(): Promise<void> {
     return this.store.probe();
   }
 
   onApplicationShutdown(): void {
     this.keyFile.close();
+  }
+
+  /** Where a session is written now. */
+  private writtenOf(places: readonly Place[]): number {
+    return places.at(-1) instanceof PlainPlace ? places.length - 1 : this.keyFile.keys.written;
   }
 
   /** The newest first. */
@@ -98,12 +154,43 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     return places;
   }
 
-  private async find(places: readonly Place[], trace?: RequestTrace): Promise<Buffer | undefined> {
+  /** No condition can be held to several rows at once. */
+  private onlyPlaceOf(key: string): Place {
+    const [place, ...others] = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
+    if (others.length === 0) return place!;
+    throw new StorageError('unavailable', SEVERAL_PLACES);
+  }
+
+  /** Writes by what the values say that are stored. What cannot be opened the store would take for a failure of its own. */
+  private async judging<T>(
+    condition: Condition,
+    place: Place,
+    write: (judge: Condition) => Promise<T>,
+  ): Promise<T> {
+    if (typeof condition !== 'function') return write(condition);
+    let fault: Error | undefined;
+    const did = await write((stored) => {
+      try {
+        return condition(this.open(stored, place));
+      } catch (error) {
+        fault = error as Error;
+        return false;
+      }
+    });
+    if (fault) throw fault;
+    return did;
+  }
+
+  private async find(places: readonly Place[], trace?: RequestTrace): Promise<Session | undefined> {
     for (const place of places) {
       const stored = await this.store.get(place.row, trace);
-      if (stored) return this.open(stored, place);
+      if (stored) return this.opened(stored, place);
     }
     return undefined;
+  }
+
+  private opened({ value, ttlSeconds }: Session, place: Place): Session {
+    return { value: this.open(value, place), ttlSeconds };
   }
 
   private open(stored: Buffer, place: Place): Buffer {

@@ -318,7 +318,7 @@ describe('a delete, for which every datacenter has to answer', () => {
   it('is sent to the same coordinators again while all are silent, as each draws whom it tells there', async () => {
     const nodes = silent('a', 'b', 'c');
     const running = remove(...nodes);
-    jest.advanceTimersByTime(100 + 150 + 225 + 340 + 20);
+    jest.advanceTimersByTime(100 + 110 + 121 + 133 + 20);
     expect(asked(nodes)).toEqual([2, 2, 1]);
     nodes[1].attempt.answered(undefined);
     await running;
