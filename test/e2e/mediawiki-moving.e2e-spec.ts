@@ -12,6 +12,7 @@ import { requirePhpRedis } from '../harness/php.js';
 import { exchange } from '../harness/raw-http.js';
 import { RedisServer } from '../harness/redis-server.js';
 import { REPOSITORY } from '../harness/repository.js';
+import { openBackend, type SessionBackend } from '../harness/session-backend.js';
 import { WikiUser } from '../harness/wiki-user.js';
 
 jest.setTimeout(120_000);
@@ -63,6 +64,7 @@ const nameOf = async (user: WikiUser): Promise<string | undefined> => (await use
 
 describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
   let redis: RedisServer;
+  let backend: SessionBackend;
   let kask: KaskProcess;
   /** Who was logged in at the very beginning, and who has logged in since and did not leave. */
   let staying: WikiUser[];
@@ -70,6 +72,11 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
   let idle: WikiUser;
   /** With the cookies of those who have logged out. */
   const thieves: WikiUser[] = [];
+
+  function start(port = 0): Promise<KaskProcess> {
+    const { serverCertificate: cert, serverKey: key } = certificates;
+    return KaskProcess.start({ ...backend.settings, listen_port: port, tls: { cert, key } });
+  }
 
   const before = (): string =>
     from === 'redis' ? documented('Moving from Redis or the database') : '$wgSessionCacheType = CACHE_DB;';
@@ -116,8 +123,8 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
   beforeAll(async () => {
     requirePhpRedis();
     redis = await RedisServer.start();
-    const { serverCertificate: cert, serverKey: key } = certificates;
-    kask = await KaskProcess.start({ storage: 'embedded', tls: { cert, key } });
+    backend = await openBackend('embedded');
+    kask = await start();
     await step(undefined, HOUR);
     staying = [await logIn()];
     idle = await logIn();
@@ -127,6 +134,7 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
     await wiki.stop();
     await kask?.stop();
     await redis?.stop();
+    await backend?.close();
   });
 
   it('1: everything is written to both, and the old store is read', async () => {
@@ -144,6 +152,13 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
     expect(await nameOf(idle)).toBe(wiki.admin.name);
     expect(readsAt()).toEqual(['GET 200', 'GET 404']);
     await live('Reading new');
+  });
+
+  it('2: while the service is away, the old store has everybody', async () => {
+    await kask.kill();
+    expect(await nameOf(staying[0] as WikiUser)).toBe(wiki.admin.name);
+    kask = await start(Number(new URL(kask.origin).port));
+    await expectAsBefore(staying.slice(-2), thieves.slice(-2));
   });
 
   it('3: after a lifetime, in which each session was renewed, the service is alone', async () => {
