@@ -305,6 +305,21 @@ describe('docs_page', () => {
   });
 });
 
+describe('max_ttl', () => {
+  it.each([
+    ['{}', 2_592_000],
+    ['default_ttl: 31536000', 31_536_000],
+    ['default_ttl: 0', 2_592_000],
+    ['max_ttl: 86400', 86_400],
+  ])('with %s is %i', (yaml, seconds) => expect(load(yaml).settings.max_ttl).toBe(seconds));
+
+  it('is not less than default_ttl', () => {
+    expect(faults('max_ttl: 86399')).toEqual([
+      'max_ttl: found 86399; allowed: no less than default_ttl, 86400',
+    ]);
+  });
+});
+
 describe('base_uri', () => {
   it.each([
     ['/sessions/v1', '/sessions/v1/'],
@@ -578,16 +593,16 @@ describe('namespaces', () => {
     const { settings, warnings } = load(`
 namespaces:
   sessions: { keys: ['*:MWSession:*'] }
-  locks: { keys: ['*:lock'], write_bytes_per_second: 1000 }
+  locks: { keys: ['*:lock'], write_bytes_per_second: 1000, atomic: true }
   constructor: { keys: ['*:x', '*:y'] }
   other: { write_bytes_per_second: 5 }
 `);
     expect(warnings).toEqual([]);
     expect(Object.entries(settings.namespaces ?? {})).toEqual([
-      ['sessions', { keys: ['*:MWSession:*'], write_bytes_per_second: 0 }],
-      ['locks', { keys: ['*:lock'], write_bytes_per_second: 1000 }],
-      ['constructor', { keys: ['*:x', '*:y'], write_bytes_per_second: 0 }],
-      ['other', { write_bytes_per_second: 5 }],
+      ['sessions', { keys: ['*:MWSession:*'], write_bytes_per_second: 0, atomic: false }],
+      ['locks', { keys: ['*:lock'], write_bytes_per_second: 1000, atomic: true }],
+      ['constructor', { keys: ['*:x', '*:y'], write_bytes_per_second: 0, atomic: false }],
+      ['other', { write_bytes_per_second: 5, atomic: false }],
     ]);
   });
 
@@ -600,8 +615,10 @@ namespaces:
     ['{other: {keys: ["*"]}}', 'namespaces.other.keys: found a list; allowed: nothing'],
     [
       '{other: {budget: 5}}',
-      'namespaces.other: found a name, "budget"; allowed: keys, write_bytes_per_second',
+      'namespaces.other: found a name, "budget"; allowed: keys, write_bytes_per_second, atomic',
     ],
+    ['{other: {atomic: true}}', 'namespaces.other.atomic: found true; allowed: false'],
+    ['{a: {keys: [a], atomic: yes}}', 'namespaces.a.atomic: found "yes"; allowed: true or false'],
     ['{"1st": {keys: [a]}}', 'namespaces: found a name, "1st"; allowed: a letter'],
     ['{"a b": {keys: [a]}}', 'namespaces: found a name, "a b"; allowed: a letter'],
     [

@@ -80,6 +80,9 @@ export class NamespaceSettings {
 
   @WholeNumber({ min: 0, max: 1000000000000, unit: 'bytes' })
   write_bytes_per_second = 0;
+
+  @Flag()
+  atomic = false;
 }
 
 export class ManagementSettings {
@@ -241,6 +244,9 @@ export class Settings {
 
   @WholeNumber({ min: 0, max: 630720000, unit: 'seconds' })
   default_ttl = 86400;
+
+  @WholeNumber({ min: 1, max: 630720000, unit: 'seconds' })
+  max_ttl = 2592000;
 
   @OneOf(LOG_LEVELS)
   log_level: (typeof LOG_LEVELS)[number] = 'info';

@@ -41,6 +41,7 @@ const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...
     const { CassandraService } = await import('./cassandra/cassandra.service.js');
     const { CassandraSessionStore } = await import('./cassandra/cassandra-session-store.js');
     const { PendingDeletes } = await import('./cassandra/pending-deletes.js');
+    const { ConditionalWrites } = await import('./cassandra/conditional-writes.js');
     const { Timestamps } = await import('./cassandra/timestamps.js');
     const { ClusterClock } = await import('./cassandra/cluster-clock.js');
     const clock = { provide: StorageClock, useExisting: ClusterClock };
@@ -48,6 +49,7 @@ const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...
     return [
       CassandraSessionStore,
       PendingDeletes,
+      ConditionalWrites,
       ClusterClock,
       clock,
       Timestamps,

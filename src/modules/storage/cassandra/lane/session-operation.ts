@@ -3,7 +3,7 @@ import { fromDriverError } from '../cassandra-errors.js';
 import type { StorageError } from '../../storage-error.js';
 import type { StatementName } from '../statements.js';
 import { ConnectionLost } from './channel.js';
-import type { Execution } from './execution.js';
+import type { Execution, Row } from './execution.js';
 import type { Hedging } from './hedging.js';
 import type { Attempt } from './lane-connection.js';
 import { Expiring, type TimerWheel } from './timer-wheel.js';
@@ -64,7 +64,7 @@ export function runOn(
   execution: Execution,
   deadline: number,
   terms: Terms,
-): Promise<Buffer | undefined> {
+): Promise<Row | undefined> {
   return new Promise((resolve, reject) => {
     new SessionOperation(
       coordinators[Symbol.iterator](),
@@ -86,8 +86,8 @@ class Try implements Attempt {
     readonly coordinator: Coordinator,
   ) {}
 
-  answered(value: Buffer | undefined): void {
-    this.operation.answered(this, value);
+  answered(row: Row | undefined): void {
+    this.operation.answered(this, row);
   }
 
   failed(error: Error): void {
@@ -117,7 +117,7 @@ class SessionOperation extends Expiring {
     private readonly execution: Execution,
     private readonly deadline: number,
     private readonly terms: Terms,
-    private readonly resolve: (value: Buffer | undefined) => void,
+    private readonly resolve: (row: Row | undefined) => void,
     private readonly reject: (error: unknown) => void,
   ) {
     super();
@@ -141,7 +141,7 @@ class SessionOperation extends Expiring {
     this.ask(next);
   }
 
-  answered(by: Try, value: Buffer | undefined): void {
+  answered(by: Try, row: Row | undefined): void {
     if (this.isOver) return;
     this.end();
     const now = performance.now();
@@ -150,7 +150,7 @@ class SessionOperation extends Expiring {
     this.execution.trace?.answered(by.coordinator.address);
     by.coordinator.didWell();
     for (let i = 0; this.tries[i] !== by; i++) this.blame(this.tries[i] as Try);
-    this.resolve(value);
+    this.resolve(row);
   }
 
   failed(error: Error): void {
