@@ -67,6 +67,11 @@ export function requirePython(): void {
   requireCommand('python3', 'Python is needed to check files: apt-get install python3-venv');
 }
 
+export function requireRedis(): void {
+  for (const command of ['redis-server', 'redis-cli'])
+    requireCommand(command, `${command} is needed, whose sessions move: apt-get install redis-server`);
+}
+
 export function requireRsyslog(): void {
   requireCommand(
     'rsyslogd',

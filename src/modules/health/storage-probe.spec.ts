@@ -12,7 +12,12 @@ class ScriptedStore extends SessionStore {
   answer: () => Promise<void> = () => Promise.resolve();
   get = (): Promise<undefined> => Promise.resolve(undefined);
   set = (): Promise<void> => Promise.resolve();
-  delete = (): Promise<void> => Promise.resolve();
+  touch = this.get;
+  delete = this.set;
+  setIf = (): Promise<boolean> => Promise.resolve(true);
+  touchIf = this.get;
+  deleteIf = this.setIf;
+  adopt = this.set;
   probe(): Promise<void> {
     this.probes++;
     return this.answer();

@@ -9,11 +9,11 @@ import type { LogOutputs } from '../../log-outputs.js';
 import type { StorageErrorKind } from '../storage/storage-error.js';
 import { exposeHistogram, type LabelledTally, Tally } from './tallies.js';
 
-export type StorageOperation = 'get' | 'set' | 'delete';
-export type StorageResult = 'ok' | 'miss' | StorageErrorKind | 'error' | 'refused';
+export type StorageOperation = 'get' | 'set' | 'touch' | 'delete' | 'set_if' | 'touch_if' | 'delete_if';
+export type StorageResult = 'ok' | 'miss' | 'unmet' | StorageErrorKind | 'error' | 'refused';
 
 /** Did they begin with the first failure, `rate` would not see it: what it is compared with is not there. */
-const NONE_FAILED = ['GET', 'POST', 'PUT', 'DELETE'].flatMap((method) =>
+const NONE_FAILED = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].flatMap((method) =>
   ['500', '503', '504'].map((code) => ({ labels: { code, method }, count: 0 })),
 );
 

@@ -1,8 +1,11 @@
 import type { RequestTrace } from '../../tracing/request-trace.js';
 import type { Metrics, StorageOperation, StorageResult } from '../metrics/metrics.js';
 import { Admission } from './admission.js';
-import { SessionStore } from './session-store.js';
+import { type Condition, type Session, SessionStore } from './session-store.js';
 import { StorageError } from './storage-error.js';
+
+/** Never refused: few, small, and nobody tries a logout again. Nor counted, as they wait for other datacenters as well. */
+const UNBOUNDED: ReadonlySet<StorageOperation> = new Set(['delete', 'delete_if']);
 
 /** Counts and times what another store does, latency of the storage apart from that of HTTP, and bounds what it has to do at once. */
 export class MeasuredSessionStore extends SessionStore {
@@ -20,9 +23,9 @@ export class MeasuredSessionStore extends SessionStore {
     );
   }
 
-  get(key: string, trace?: RequestTrace): Promise<Buffer | undefined> {
+  get(key: string, trace?: RequestTrace): Promise<Session | undefined> {
     if (this.admission.isFull) return this.refuse('get');
-    return this.measure('get', this.store.get(key, trace), (value) => (value === undefined ? 'miss' : 'ok'));
+    return this.measure('get', this.store.get(key, trace), resultOf);
   }
 
   set(
@@ -36,12 +39,45 @@ export class MeasuredSessionStore extends SessionStore {
     return this.measure('set', this.store.set(key, value, ttlSeconds, hiding, trace), ok);
   }
 
-  /** Never refused: few, small, and nobody tries a logout again. Nor counted, as it waits for other datacenters as well. */
   delete(key: string, hidden?: readonly string[], trace?: RequestTrace): Promise<void> {
     return this.measure('delete', this.store.delete(key, hidden, trace), ok);
   }
 
-  /** Not counted: a probe is no user's. */
+  touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined> {
+    if (this.admission.isFull) return this.refuse('touch');
+    return this.measure('touch', this.store.touch(key, ttlSeconds, trace), resultOf);
+  }
+
+  setIf(
+    key: string,
+    condition: Condition,
+    value: Buffer,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<boolean> {
+    if (this.admission.isFull) return this.refuse('set_if');
+    return this.measure('set_if', this.store.setIf(key, condition, value, ttlSeconds, trace), resultOf);
+  }
+
+  touchIf(
+    key: string,
+    condition: Condition,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<Session | undefined | false> {
+    if (this.admission.isFull) return this.refuse('touch_if');
+    return this.measure('touch_if', this.store.touchIf(key, condition, ttlSeconds, trace), resultOf);
+  }
+
+  deleteIf(key: string, condition: Condition, trace?: RequestTrace): Promise<boolean> {
+    return this.measure('delete_if', this.store.deleteIf(key, condition, trace), resultOf);
+  }
+
+  /** Not counted: no user waits for it, nor for a probe. */
+  adopt(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+    return this.store.adopt(key, value, ttlSeconds);
+  }
+
   probe(): Promise<void> {
     return this.store.probe();
   }
@@ -53,7 +89,7 @@ export class MeasuredSessionStore extends SessionStore {
     result: (value: T) => StorageResult,
   ): Promise<T> {
     const start = performance.now();
-    const isBounded = operation !== 'delete';
+    const isBounded = !UNBOUNDED.has(operation);
     if (isBounded) this.admission.begin();
     const count = (outcome: StorageResult): void => {
       const now = performance.now();
@@ -75,4 +111,9 @@ export class MeasuredSessionStore extends SessionStore {
 
 function ok(): StorageResult {
   return 'ok';
+}
+
+function resultOf(found: Session | boolean | undefined): StorageResult {
+  if (found === undefined) return 'miss';
+  return found === false ? 'unmet' : 'ok';
 }

@@ -24,6 +24,12 @@ export class Draft {
 
   constructor(private readonly environment: Environment) {}
 
+  /** As the writes that were drafted before leave it. */
+  recordOf(session: Buffer): Buffer | undefined {
+    const row = this.rows.get(session.toString('latin1'));
+    return row ? row.record : this.environment.sessions.getBinary(session);
+  }
+
   set(session: Buffer, value: Buffer, expiresAt: number, now: number): void {
     const before = this.recordOf(session);
     const entryAt = before ? entryOf(before) : NEVER;
@@ -74,11 +80,6 @@ export class Draft {
 
   private putEntry(session: Buffer, at: number): void {
     this.entries.push({ entry: entryKey(at, session), put: true });
-  }
-
-  private recordOf(session: Buffer): Buffer | undefined {
-    const row = this.rows.get(session.toString('latin1'));
-    return row ? row.record : this.environment.sessions.getBinary(session);
   }
 
   private put(session: Buffer, record: Buffer | undefined): void {

@@ -59,7 +59,7 @@ describe('the embedded store', () => {
     await store.set('key', Buffer.from('value'), DAY);
     await store.onApplicationShutdown();
     store = openStore();
-    expect(await store.get('key')).toEqual(Buffer.from('value'));
+    expect((await store.get('key'))?.value).toEqual(Buffer.from('value'));
   });
 
   it('has one entry of expiry for a session, however often it is written', async () => {
@@ -144,13 +144,13 @@ describe('the embedded store', () => {
       void root.put(Buffer.from('format'), Buffer.from('1'));
     });
     for (const key of ['brief', 'put off', 'read', 'rewritten', 'deleted', 'for good'])
-      expect(String(await store.get(key))).toBe('old');
+      expect(String((await store.get(key))?.value)).toBe('old');
 
     await store.set('put off', Buffer.from('new'), DAY);
     await store.set('rewritten', Buffer.from('new'), 2 * DAY);
     await store.delete('deleted');
     await sleep(2_100);
-    for (const key of ['put off', 'rewritten']) expect(String(await store.get(key))).toBe('new');
+    for (const key of ['put off', 'rewritten']) expect(String((await store.get(key))?.value)).toBe('new');
     expect(await store.get('brief')).toBeUndefined();
     expect(await rows()).toEqual({ sessions: ['for good', 'put off', 'read', 'rewritten'], expiries: 3 });
   });

@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
 import { Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
-import { PROBE_KEY, SessionStore } from '../session-store.js';
+import { type Condition, holds, PROBE_KEY, type Session, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { inTime, storageTimeoutMs } from '../storage-timeout.js';
 import { DiskRoom } from './disk-room.js';
@@ -12,7 +12,7 @@ import { type Environment, openEnvironment } from './environment.js';
 import { ExpirySweeper } from './expiry-sweeper.js';
 import { describeFailure, isBeyondUse } from './failure.js';
 import { GroupCommit } from './group-commit.js';
-import { isExpired, NEVER, valueOf } from './record.js';
+import { expiryOf, isExpired, NEVER, valueOf } from './record.js';
 
 /** EX_IOERR of sysexits.h. */
 const EXIT_BEYOND_USE = 74;
@@ -54,18 +54,17 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw has to be a rejection
-  async get(key: string): Promise<Buffer | undefined> {
+  async get(key: string): Promise<Session | undefined> {
     const record = this.read(Buffer.from(key));
-    return record && !isExpired(record, Date.now()) ? valueOf(record) : undefined;
+    return record && sessionOf(record, Date.now());
   }
 
   set(key: string, value: Buffer, ttlSeconds: number, hiding: readonly string[] = []): Promise<void> {
     const session = Buffer.from(key);
     const now = Date.now();
-    const expiresAt = ttlSeconds === 0 ? NEVER : now + ttlSeconds * 1000;
     return this.write((draft, room) => {
       room.takeForAdding(value.length);
-      draft.set(session, value, expiresAt, now);
+      draft.set(session, value, expiryAfter(ttlSeconds, now), now);
       for (const other of hiding) draft.delete(Buffer.from(other));
     });
   }
@@ -75,6 +74,48 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
       room.takeForClearing(1 + hidden.length);
       for (const each of [...hidden, key]) draft.delete(Buffer.from(each));
     });
+  }
+
+  async touch(key: string, ttlSeconds: number): Promise<Session | undefined> {
+    return (await this.touchIf(key, 'any', ttlSeconds)) || undefined;
+  }
+
+  setIf(key: string, condition: Condition, value: Buffer, ttlSeconds: number): Promise<boolean> {
+    const session = Buffer.from(key);
+    return this.write((draft, room) => {
+      const now = Date.now();
+      if (!holds(condition, valueIn(draft, session, now))) return false;
+      room.takeForAdding(value.length);
+      draft.set(session, value, expiryAfter(ttlSeconds, now), now);
+      return true;
+    });
+  }
+
+  touchIf(key: string, condition: Condition, ttlSeconds: number): Promise<Session | undefined | false> {
+    const session = Buffer.from(key);
+    return this.write((draft, room) => {
+      const now = Date.now();
+      const value = valueIn(draft, session, now);
+      if (!value) return undefined;
+      if (!holds(condition, value)) return false;
+      room.takeForAdding(value.length);
+      draft.set(session, value, expiryAfter(ttlSeconds, now), now);
+      return { value, ttlSeconds };
+    });
+  }
+
+  deleteIf(key: string, condition: Condition): Promise<boolean> {
+    const session = Buffer.from(key);
+    return this.write((draft, room) => {
+      if (!holds(condition, valueIn(draft, session, Date.now()))) return false;
+      room.takeForClearing(1);
+      draft.delete(session);
+      return true;
+    });
+  }
+
+  async adopt(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+    await this.setIf(key, 'absent', value, ttlSeconds);
   }
 
   async probe(): Promise<void> {
@@ -99,11 +140,15 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     }
   }
 
-  private async write(change: (draft: Draft, room: DiskRoom) => void): Promise<void> {
+  /** Resolves with what the change did, once it is on disk. */
+  private async write<T>(change: (draft: Draft, room: DiskRoom) => T): Promise<T> {
+    let did: T | undefined;
+    const make = (draft: Draft, room: DiskRoom): void => void (did = change(draft, room));
     try {
-      await inTime(this.commits.write(change), this.timeoutMs, LATE);
+      await inTime(this.commits.write(make), this.timeoutMs, LATE);
+      return did as T;
     } catch (error) {
-      this.commits.withdraw(change); // or a disk that hangs would fill the memory with what was answered
+      this.commits.withdraw(make); // or a disk that hangs would fill the memory with what was answered
       throw this.failure('write', error);
     }
   }
@@ -125,4 +170,22 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     const { reason } = this.failure('write', error);
     this.logger.warn({ msg: 'expired sessions could not be cleared away', reason });
   }
+}
+
+function expiryAfter(ttlSeconds: number, now: number): number {
+  return ttlSeconds === 0 ? NEVER : now + ttlSeconds * 1000;
+}
+
+function sessionOf(record: Buffer, now: number): Session | undefined {
+  if (isExpired(record, now)) return undefined;
+  const expiresAt = expiryOf(record);
+  return {
+    value: valueOf(record),
+    ttlSeconds: expiresAt === NEVER ? 0 : Math.ceil((expiresAt - now) / 1000),
+  };
+}
+
+function valueIn(draft: Draft, session: Buffer, now: number): Buffer | undefined {
+  const record = draft.recordOf(session);
+  return record && !isExpired(record, now) ? valueOf(record) : undefined;
 }

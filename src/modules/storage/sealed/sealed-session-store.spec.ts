@@ -12,9 +12,11 @@ import { type EncryptionSettings, Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import type { CassandraService } from '../cassandra/cassandra.service.js';
 import { CassandraSessionStore } from '../cassandra/cassandra-session-store.js';
-import type { Execution } from '../cassandra/lane/execution.js';
+import type { Execution, Row } from '../cassandra/lane/execution.js';
+import type { ConditionalWrites } from '../cassandra/conditional-writes.js';
 import type { PendingDeletes } from '../cassandra/pending-deletes.js';
 import { Timestamps } from '../cassandra/timestamps.js';
+import type { Session } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { SealedSessionStore } from './sealed-session-store.js';
 import { UnopenableValue } from './sealed-value.js';
@@ -23,7 +25,7 @@ const DAY = 86_400;
 const FUTURE = '9999-12-31';
 const PAST = '2000-01-01';
 const KEY = 'enwiki:MWSession:alice';
-const text = (value: Buffer | undefined): string | undefined => value?.toString();
+const text = (session: Session | undefined): string | undefined => session?.value.toString();
 const keyFiles = new SealingKeyFiles();
 
 /** Keeps of two writes to a row the later, whichever comes first, as Cassandra does. */
@@ -33,13 +35,13 @@ class Rows {
   delayMs = 0;
   failing: (row: string) => boolean = () => false;
 
-  async run({ statement, key, value, timestamp }: Execution): Promise<Buffer | undefined> {
+  async run({ statement, key, value, timestamp }: Execution): Promise<Row | undefined> {
     const row = key.toString();
     await this.travel(row);
     const before = this.rows.get(row);
-    if (statement !== 'get' && timestamp > (before?.timestamp ?? 0)) this.rows.set(row, { value, timestamp });
+    if (!statement.startsWith('get') && timestamp > (before?.timestamp ?? 0)) this.rows.set(row, { value, timestamp });
     await this.travel(row);
-    return before?.value;
+    return before?.value && { value: before.value, ttlSeconds: DAY, writtenAt: before.timestamp };
   }
 
   /** Of sealed rows and plain ones, those that have a value. */
@@ -67,6 +69,7 @@ beforeEach(() => {
     rows as unknown as CassandraService,
     pending as unknown as PendingDeletes,
     new Timestamps(),
+    {} as ConditionalWrites,
   );
 });
 afterEach(() => {
@@ -306,7 +309,7 @@ describe('processes in every phase at once', () => {
     else if (operation === 'DELETE') await store.delete(key);
     else {
       const found = await store.get(key);
-      return found && Number(found.toString());
+      return found && Number(text(found));
     }
     return undefined;
   }

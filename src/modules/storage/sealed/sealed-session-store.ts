@@ -4,7 +4,8 @@ import type { Counter } from 'prom-client';
 import type { EncryptionSettings, Settings } from '../../../config/settings.js';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
 import type { Metrics } from '../../metrics/metrics.js';
-import { SessionStore } from '../session-store.js';
+import { type Condition, type Session, SessionStore } from '../session-store.js';
+import { StorageError } from '../storage-error.js';
 import { inTime, storageTimeoutMs } from '../storage-timeout.js';
 import { NO_KEY, type Place, PlainPlace, SealedPlace, UNENCRYPTED } from './places.js';
 import { UnopenableValue } from './sealed-value.js';
@@ -12,6 +13,8 @@ import { SealingKeyFile } from './sealing-key-file.js';
 import type { SealingKeys } from './sealing-keys.js';
 
 const LATE = 'the storage did not answer in time for every place where the session may lie';
+const SEVERAL_PLACES =
+  'no conditional write can be made while secrets of rows change, or sessions are read that are not encrypted yet';
 
 /**
  * Keeps in another store what nobody who reads that can use: values are sealed, and rows named by an HMAC. While secrets
@@ -26,6 +29,8 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   /** In ms since the epoch. */
   private readonly sealFrom: number;
   private readonly readUnencryptedUntil: number;
+  /** That any session can have. */
+  private readonly longestTtlSeconds: number;
 
   constructor(
     private readonly store: SessionStore,
@@ -36,6 +41,7 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   ) {
     super();
     this.timeoutMs = storageTimeoutMs(settings);
+    this.longestTtlSeconds = settings.default_ttl === 0 ? Infinity : settings.max_ttl;
     this.sealFrom = Date.parse(encryption.seal_from ?? '1970-01-01');
     this.readUnencryptedUntil = Date.parse(encryption.read_unencrypted_until ?? '1970-01-01');
     this.reads = metrics.counter(
@@ -52,7 +58,7 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     this.keyFile = new SealingKeyFile(encryption.key_file, logger, (keys) => this.exposeReads(keys));
   }
 
-  async get(key: string, trace?: RequestTrace): Promise<Buffer | undefined> {
+  async get(key: string, trace?: RequestTrace): Promise<Session | undefined> {
     const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
     return places.length === 1
       ? this.find(places, trace)
@@ -66,13 +72,16 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     _hiding?: readonly string[],
     trace?: RequestTrace,
   ): Promise<void> {
-    const places = this.placesOf(key, Date.now() < this.sealFrom);
-    const written = places.at(-1) instanceof PlainPlace ? places.length - 1 : this.keyFile.keys.written;
+    const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
+    const written = this.writtenOf(places);
     const { row } = places[written]!;
     const stored = places[written]!.seal(value);
-    if (written === 0) return this.store.set(row, stored, ttlSeconds, undefined, trace);
-    const newer = oldestFirst(places.slice(0, written));
-    return inTime(this.store.set(row, stored, ttlSeconds, newer, trace), this.timeoutMs, LATE);
+    const newer = written === 0 ? undefined : oldestFirst(places.slice(0, written));
+    const pending = this.store.set(row, stored, ttlSeconds, newer, trace);
+    if (places.length === 1) return pending;
+    const older = places.slice(written + 1);
+    const done = pending.then(() => this.shorten(older, ttlSeconds, trace));
+    return inTime(done, this.timeoutMs, LATE);
   }
 
   /** From every place, also past the window: the clock of another process may still be within it. */
@@ -80,6 +89,52 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     const [newest, ...older] = this.placesOf(key, this.readUnencryptedUntil > 0);
     if (older.length === 0) return this.store.delete(newest!.row, undefined, trace);
     return inTime(this.store.delete(newest!.row, oldestFirst(older), trace), this.timeoutMs, LATE);
+  }
+
+  async touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined> {
+    const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
+    const pending = this.touchAmong(places, ttlSeconds, trace);
+    return places.length === 1 ? pending : inTime(pending, this.timeoutMs, LATE);
+  }
+
+  async setIf(
+    key: string,
+    condition: Condition,
+    value: Buffer,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<boolean> {
+    const place = this.onlyPlaceOf(key);
+    const stored = place.seal(value);
+    return this.judging(condition, place, (judge) =>
+      this.store.setIf(place.row, judge, stored, ttlSeconds, trace),
+    );
+  }
+
+  async touchIf(
+    key: string,
+    condition: Condition,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<Session | undefined | false> {
+    const place = this.onlyPlaceOf(key);
+    const stored = await this.judging(condition, place, (judge) =>
+      this.store.touchIf(place.row, judge, ttlSeconds, trace),
+    );
+    return stored && this.opened(stored, place);
+  }
+
+  async deleteIf(key: string, condition: Condition, trace?: RequestTrace): Promise<boolean> {
+    const place = this.onlyPlaceOf(key);
+    return this.judging(condition, place, (judge) => this.store.deleteIf(place.row, judge, trace));
+  }
+
+  /** In another place there may be what is newer, and would be hidden. */
+  async adopt(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+    const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
+    if (places.length > 1 && (await this.find(places))) return;
+    const place = places[this.writtenOf(places)]!;
+    return this.store.adopt(place.row, place.seal(value), ttlSeconds);
   }
 
   probe(): Promise<void> {
@@ -90,6 +145,12 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     this.keyFile.close();
   }
 
+  /** Where a session is written now. */
+  private writtenOf(places: readonly Place[]): number {
+    const isPlain = Date.now() < this.sealFrom && places.at(-1) instanceof PlainPlace;
+    return isPlain ? places.length - 1 : this.keyFile.keys.written;
+  }
+
   /** The newest first. */
   private placesOf(key: string, withPlain: boolean): Place[] {
     const { keys } = this.keyFile;
@@ -98,12 +159,67 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     return places;
   }
 
-  private async find(places: readonly Place[], trace?: RequestTrace): Promise<Buffer | undefined> {
-    for (const place of places) {
-      const stored = await this.store.get(place.row, trace);
-      if (stored) return this.open(stored, place);
+  private async touchAmong(
+    places: readonly Place[],
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<Session | undefined> {
+    for (const [i, place] of places.entries()) {
+      const stored = await this.store.touch(place.row, ttlSeconds, trace);
+      if (!stored) continue;
+      await this.shorten(places.slice(i + 1), ttlSeconds, trace);
+      return this.opened(stored, place);
     }
     return undefined;
+  }
+
+  /** What a row hides must not come to light when that row expires. By a touch, as that undoes nothing written since. */
+  private async shorten(hidden: readonly Place[], ttlSeconds: number, trace?: RequestTrace): Promise<void> {
+    if (ttlSeconds === 0 || ttlSeconds >= this.longestTtlSeconds) return;
+    for (const { row } of hidden) {
+      const stored = await this.store.get(row, trace);
+      const outlives = stored && (stored.ttlSeconds === 0 || stored.ttlSeconds > ttlSeconds);
+      if (outlives) await this.store.touch(row, ttlSeconds, trace);
+    }
+  }
+
+  /** No condition can be held to several rows at once. */
+  private onlyPlaceOf(key: string): Place {
+    const [place, ...others] = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
+    if (others.length === 0) return place!;
+    throw new StorageError('unavailable', SEVERAL_PLACES);
+  }
+
+  /** Writes by what the values say that are stored. What cannot be opened the store would take for a failure of its own. */
+  private async judging<T>(
+    condition: Condition,
+    place: Place,
+    write: (judge: Condition) => Promise<T>,
+  ): Promise<T> {
+    if (typeof condition !== 'function') return write(condition);
+    let fault: Error | undefined;
+    const did = await write((stored) => {
+      try {
+        return condition(this.open(stored, place));
+      } catch (error) {
+        fault = error as Error;
+        return false;
+      }
+    });
+    if (fault) throw fault;
+    return did;
+  }
+
+  private async find(places: readonly Place[], trace?: RequestTrace): Promise<Session | undefined> {
+    for (const place of places) {
+      const stored = await this.store.get(place.row, trace);
+      if (stored) return this.opened(stored, place);
+    }
+    return undefined;
+  }
+
+  private opened({ value, ttlSeconds }: Session, place: Place): Session {
+    return { value: this.open(value, place), ttlSeconds };
   }
 
   private open(stored: Buffer, place: Place): Buffer {
