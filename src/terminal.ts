@@ -7,7 +7,7 @@ const INDENT = ' '.repeat(6);
 
 /** Where a command tells what it does and finds: in colour on a terminal, in plain lines everywhere else. */
 export class Terminal {
-  private readonly isTerminal: boolean;
+  readonly isTerminal: boolean;
 
   constructor(
     private readonly output: NodeJS.WriteStream = process.stdout,

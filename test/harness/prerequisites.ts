@@ -67,6 +67,10 @@ export function requirePython(): void {
   requireCommand('python3', 'Python is needed to check files: apt-get install python3-venv');
 }
 
+export function requireRedis(): void {
+  requireCommand('redis-server', 'A Redis is needed to import from: apt-get install redis-server');
+}
+
 export function requireRsyslog(): void {
   requireCommand(
     'rsyslogd',
