@@ -26,7 +26,8 @@ const timestamps = new Timestamps();
 const run = (execution: Execution) => lane.run(execution, settings.query_timeout_ms);
 
 serveFloor({
-  get: (key) => run({ statement: 'get', key: Buffer.from(key), timestamp: timestamps.next() }),
+  get: async (key) =>
+    (await run({ statement: 'get', key: Buffer.from(key), timestamp: timestamps.next() }))?.value,
   set: async (key, value) => {
     const written = { key: Buffer.from(key), value, ttlSeconds: TTL_SECONDS, timestamp: timestamps.next() };
     await run({ statement: 'set', ...written });

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { checkAuthentication } from './authentication.js';
 import { readConfigFile } from './config-file.js';
+import { checkDocsPage } from './docs-page.js';
 import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
 import { checkKeyFiles } from './key-files.js';
@@ -40,8 +41,10 @@ export function loadSettings(
   checkKeyFiles(settings, written, findings);
   checkEmbeddedDirectory(settings, written, findings);
   checkNamespaces(settings, written, findings);
+  checkTtl(settings, written, findings.faults);
   checkTimes(settings, written, findings.warnings);
   checkOpenApi(settings, findings.warnings);
+  checkDocsPage(settings, findings);
   if (findings.faults.length > 0) throw new InvalidSettings(file, findings.faults, findings.warnings);
   return { settings: freeze(settings), warnings: findings.warnings };
 }
@@ -104,6 +107,15 @@ function fillEntries(
 
 function isWritten(path: string, written: Map<string, Written>): boolean {
   return [...written.keys()].some((other) => other.startsWith(path));
+}
+
+/** Where it is not written, what was a good `default_ttl` before there was a most stays one. */
+function checkTtl(settings: Settings, written: Map<string, Written>, faults: string[]): void {
+  const { default_ttl, max_ttl } = settings;
+  const found = written.get('max_ttl');
+  if (!found) settings.max_ttl = Math.max(default_ttl, max_ttl);
+  else if (max_ttl < default_ttl)
+    faults.push(`${found.where}: found ${max_ttl}; allowed: no less than default_ttl, ${default_ttl}`);
 }
 
 function checkTimes(settings: Settings, written: Map<string, Written>, warnings: string[]): void {

@@ -18,6 +18,8 @@ export function checkNamespaces(
   const unwritten = named.map((name) => `namespaces.${name}.keys`).filter((path) => !written.has(path));
   for (const path of unwritten)
     faults.push(`${path}: found nothing; allowed: list of patterns of session keys`);
+  if (namespaces[OTHER]?.atomic)
+    faults.push(`namespaces.${OTHER}.atomic: found true; allowed: false, as it has what no other has`);
   if (namespaces[OTHER]?.keys)
     faults.push(`namespaces.${OTHER}.keys: found a list; allowed: nothing, as it has what no other has`);
 }

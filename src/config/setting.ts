@@ -79,6 +79,11 @@ export function OneOf(values: readonly string[], options: Pick<Options, 'optiona
   return declare({ read }, { allowed: `one of ${values.join(', ')}`, ...options }, rules.IsIn(values));
 }
 
+export function Flag() {
+  const read = ({ value }: Written) => (value === 'true' || value === 'false' ? value === 'true' : value);
+  return declare({ read }, { allowed: 'true or false' }, rules.IsIn([true, false]));
+}
+
 export function Section(section: SectionClass) {
   const names = [...settingsOf(section).keys()].join(', ');
   return declare({ read: () => undefined, section }, { allowed: `a section with ${names}` });

@@ -1,7 +1,7 @@
 import { isCertificateName, isHost, isHostName } from './host-name.js';
 import { FACILITIES, type Facility } from '../syslog/syslog-message.js';
 import { parseSyslogAddress } from '../syslog/syslog-address.js';
-import { Fraction, OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
+import { Flag, Fraction, OneOf, Section, Sections, Text, TextList, WholeNumber } from './setting.js';
 
 // What each setting means stands in docs/configuration.md; settings.spec.ts holds it to what stands here.
 
@@ -80,6 +80,9 @@ export class NamespaceSettings {
 
   @WholeNumber({ min: 0, max: 1000000000000, unit: 'bytes' })
   write_bytes_per_second = 0;
+
+  @Flag()
+  atomic = false;
 }
 
 export class ManagementSettings {
@@ -242,6 +245,9 @@ export class Settings {
   @WholeNumber({ min: 0, max: 630720000, unit: 'seconds' })
   default_ttl = 86400;
 
+  @WholeNumber({ min: 1, max: 630720000, unit: 'seconds' })
+  max_ttl = 2592000;
+
   @OneOf(LOG_LEVELS)
   log_level: (typeof LOG_LEVELS)[number] = 'info';
 
@@ -253,6 +259,9 @@ export class Settings {
 
   @Text({ allowed: 'path of a file', optional: true })
   openapi_spec?: string;
+
+  @Flag()
+  docs_page = false;
 
   @Section(TlsSettings)
   tls?: TlsSettings;

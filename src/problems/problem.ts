@@ -6,6 +6,11 @@ const TYPES = 'https://www.mediawiki.org/wiki/Kask/errors/';
  */
 export const PROBLEMS = {
   bad_request: { status: 400, title: 'Bad request', detail: 'The request was incorrect or malformed' },
+  not_atomic: {
+    status: 400,
+    title: 'Not atomic',
+    detail: 'Writes to this kind of session cannot depend on what is stored',
+  },
   not_authorized: { status: 401, title: 'Not authorized', detail: 'Unable to authorize request' },
   forbidden: {
     status: 403,
@@ -19,10 +24,20 @@ export const PROBLEMS = {
     detail: 'This resource has no such method',
   },
   request_timeout: { status: 408, title: 'Request timeout', detail: 'The request did not arrive in time' },
+  precondition_failed: {
+    status: 412,
+    title: 'Precondition failed',
+    detail: 'What is stored is not what the request depends on',
+  },
   too_large: {
     status: 413,
     title: 'Content too large',
     detail: 'The value is larger than this service stores',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    detail: 'This request has no body',
   },
   over_budget: {
     status: 429,

@@ -68,7 +68,8 @@ export function requirePython(): void {
 }
 
 export function requireRedis(): void {
-  requireCommand('redis-server', 'A Redis is needed to import from: apt-get install redis-server');
+  for (const command of ['redis-server', 'redis-cli'])
+    requireCommand(command, `${command} is needed, whose sessions move: apt-get install redis-server`);
 }
 
 export function requireRsyslog(): void {

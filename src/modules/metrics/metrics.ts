@@ -13,7 +13,7 @@ export type StorageOperation = 'get' | 'set' | 'touch' | 'delete' | 'set_if' | '
 export type StorageResult = 'ok' | 'miss' | 'unmet' | StorageErrorKind | 'error' | 'refused';
 
 /** Did they begin with the first failure, `rate` would not see it: what it is compared with is not there. */
-const NONE_FAILED = ['GET', 'POST', 'PUT', 'DELETE'].flatMap((method) =>
+const NONE_FAILED = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].flatMap((method) =>
   ['500', '503', '504'].map((code) => ({ labels: { code, method }, count: 0 })),
 );
 

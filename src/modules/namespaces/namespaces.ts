@@ -16,20 +16,24 @@ const BYTES = [256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304];
 export class Namespace {
   readonly operations = {
     get: { ok: 0, miss: 0, error: 0 },
-    set: { ok: 0, error: 0, over_budget: 0 },
-    delete: { ok: 0, error: 0 },
+    set: { ok: 0, unmet: 0, error: 0, over_budget: 0 },
+    touch: { ok: 0, miss: 0, unmet: 0, error: 0 },
+    delete: { ok: 0, unmet: 0, error: 0 },
   };
   readonly compared = { changed: 0, unchanged: 0 };
   readonly bytes = { read: new Tally(BYTES), written: new Tally(BYTES) };
   readonly budget: WriteBudget | undefined;
+  /** Whether every write of its sessions is a conditional one. */
+  readonly isAtomic: boolean;
   private readonly patterns: readonly KeyPattern[];
 
   constructor(
     readonly name: string,
-    { keys = [], write_bytes_per_second }: Partial<NamespaceSettings>,
+    { keys = [], write_bytes_per_second, atomic = false }: Partial<NamespaceSettings>,
     private readonly writes: RecentWrites,
   ) {
     this.patterns = keys.map((pattern) => new KeyPattern(pattern));
+    this.isAtomic = atomic;
     this.budget = write_bytes_per_second ? new WriteBudget(write_bytes_per_second) : undefined;
   }
 
@@ -51,24 +55,46 @@ export class Namespace {
     return pending;
   }
 
-  countSet(key: string, value: Buffer, pending: Promise<void>): Promise<void> {
+  /** @param tag of the value */
+  countSet(
+    key: string,
+    value: Buffer,
+    tag: string,
+    pending: Promise<boolean | void>,
+  ): Promise<boolean | void> {
     const { set } = this.operations;
     pending.then(
-      () => {
-        set.ok++;
+      (done) => {
+        if (done === false) return set.unmet++;
         this.bytes.written.observe(value.length);
-        const compared = this.writes.record(key, value, this.name);
+        const compared = this.writes.record(key, value.length, tag, this.name);
         if (compared) this.compared[compared]++;
+        return set.ok++;
       },
       () => set.error++,
     );
     return pending;
   }
 
-  countDelete(key: string, pending: Promise<void>): Promise<void> {
+  /** Of the budget it takes what is written once more; it is no new value, and nothing that a client wrote. */
+  countTouch(pending: Promise<Session | undefined | false>): Promise<Session | undefined | false> {
+    const { touch } = this.operations;
+    pending.then(
+      (session) => {
+        if (session === undefined) return touch.miss++;
+        if (session === false) return touch.unmet++;
+        this.budget?.take(session.value.length);
+        return touch.ok++;
+      },
+      () => touch.error++,
+    );
+    return pending;
+  }
+
+  countDelete(key: string, pending: Promise<boolean | void>): Promise<boolean | void> {
     const { delete: deletes } = this.operations;
     pending.then(
-      () => deletes.ok++,
+      (done) => (done === false ? deletes.unmet++ : deletes.ok++),
       () => deletes.error++,
     );
     this.writes.forget(key);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { entityTagOf } from '../sessions/entity-tag.js';
 import { LogKey } from '../sessions/log-key.js';
 import type { SessionHash } from '../sessions/session-hash.js';
 import { RecentWrites } from './recent-writes.js';
@@ -26,7 +27,8 @@ beforeEach(() => {
 
 afterEach(() => jest.restoreAllMocks());
 
-const write = (key: string, value = VALUE) => writes.record(key, value, 'sessions');
+const write = (key: string, value = VALUE) =>
+  writes.record(key, value.length, entityTagOf(value), 'sessions');
 
 describe('a write', () => {
   it('is compared with the last one of its session', () => {

@@ -61,7 +61,7 @@ class Window {
 
 /**
  * The last value of each of some thousand sessions, and how often they were written: those that are written most stay.
- * Of keys there are keyed hashes alone, and of values checksums.
+ * Of keys there are keyed hashes alone, and of values checksums of their entity tags.
  */
 @Injectable()
 export class RecentWrites {
@@ -80,17 +80,22 @@ export class RecentWrites {
 
   constructor(private readonly sessionHash: SessionHash) {}
 
-  /** Whether this value is another one than the last; nothing if that is not known. */
-  record(key: string, value: Buffer, namespace: string): 'changed' | 'unchanged' | undefined {
+  /**
+   * Whether a value is another one than the last; nothing if that is not known.
+   *
+   * @param bytes its size
+   * @param tag what tells it from others
+   */
+  record(key: string, bytes: number, tag: string, namespace: string): 'changed' | 'unchanged' | undefined {
     this.keepUp();
     const hash = this.hash(key);
     const place = this.find(hash) ?? this.make(hash);
     const last = this.checksums[place];
-    const checksum = crc32(value) || 1;
+    const checksum = crc32(tag) || 1;
     this.checksums[place] = checksum;
     this.times[place] = ++this.time;
     this.namespaces[place] = namespace;
-    this.window.count(place, value.length);
+    this.window.count(place, bytes);
     if (last === UNKNOWN) return undefined;
     return last === checksum ? 'unchanged' : 'changed';
   }

@@ -3,9 +3,11 @@ import { HEADERS, requestIdOf } from '../../http/headers.js';
 import type { HttpConnection } from '../../http/http-connection.js';
 import { type Problem, PROBLEM_CONTENT_TYPE, type ProblemName } from '../../problems/problem.js';
 import type { RequestTrace } from '../../tracing/request-trace.js';
+import type { Session } from '../storage/session-store.js';
+import { TTL_HEADER } from './ttl-header.js';
 
 const ALWAYS = Object.entries(HEADERS).flat();
-const EMPTY_HEADERS = [...ALWAYS, 'content-length', '0'];
+const STORED_HEADERS = [...ALWAYS, 'content-length', '0', 'etag'];
 const VALUE_HEADERS = [...ALWAYS, 'content-type', 'application/octet-stream', 'content-length'];
 const PROBLEM_HEADERS = [...ALWAYS, 'content-type', PROBLEM_CONTENT_TYPE, 'content-length'];
 
@@ -48,14 +50,23 @@ export class SessionExchange {
     return !this.request.complete || this.response.writableEnded;
   }
 
-  answerValue(value: Buffer): void {
-    this.response.writeHead(200, [...VALUE_HEADERS, String(value.length)]);
+  answerValue(tag: string, { value, ttlSeconds }: Session): void {
+    const own = [String(value.length), 'etag', tag, TTL_HEADER, String(ttlSeconds)];
+    this.response.writeHead(200, [...VALUE_HEADERS, ...own]);
     this.connection.send(this.response, value);
   }
 
-  /** 201 or 204. */
-  answerEmpty(status: number): void {
-    this.response.writeHead(status, status === 204 ? ALWAYS : EMPTY_HEADERS).end();
+  /** 204 or 304. */
+  answerAbout(status: number, tag: string, { ttlSeconds }: Session): void {
+    this.response.writeHead(status, [...ALWAYS, 'etag', tag, TTL_HEADER, String(ttlSeconds)]).end();
+  }
+
+  answerStored(tag: string): void {
+    this.response.writeHead(201, [...STORED_HEADERS, tag]).end();
+  }
+
+  answerDeleted(): void {
+    this.response.writeHead(204, ALWAYS).end();
   }
 
   /** @param instance what the problem document names as its place (RFC 9457 section 3.1.5) */

@@ -53,7 +53,7 @@ export class SessionRequests {
   ) {
     // Faults of clients leave room for our own.
     this.lines = { warn: new LogBudget(logger.logger), error: new LogBudget(logger.logger) };
-    const handler = (name: 'read' | 'write' | 'delete'): Handler => ({
+    const handler = (name: 'read' | 'write' | 'touch' | 'delete'): Handler => ({
       // eslint-disable-next-line @typescript-eslint/unbound-method -- only its decorator is read
       permission: reflector.get(Requires, controller[name]),
       handle: (exchange) => controller[name](exchange),
@@ -64,6 +64,7 @@ export class SessionRequests {
       ['POST', handler('write')],
       // MediaWiki's client writes with PUT unless told otherwise.
       ['PUT', handler('write')],
+      ['PATCH', handler('touch')],
       ['DELETE', handler('delete')],
     ]);
   }
@@ -149,9 +150,9 @@ export class SessionRequests {
 /** A line for each request that failed, and at level debug for every other. Never the path: it is a session key. */
 function levelOf({ key }: SessionExchange, status: number): 'debug' | 'warn' | 'error' {
   if (status >= 500) return 'error';
-  const isMiss = status === 404 && key !== '';
+  const isOutcome = (status === 404 && key !== '') || status === 412;
   // AccessGuard tells of those once a connection.
-  return status < 400 || isMiss || isRefusal(status) ? 'debug' : 'warn';
+  return status < 400 || isOutcome || isRefusal(status) ? 'debug' : 'warn';
 }
 
 function isRefusal(status: number): boolean {

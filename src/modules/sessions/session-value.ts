@@ -66,11 +66,14 @@ export class ValueReader {
     });
   }
 
-  /** What has no meaning is read all the same, up to the limit: the next request on the connection comes after it. */
-  async skip(exchange: SessionExchange): Promise<void> {
+  /**
+   * What has no meaning is read all the same, up to the limit: the next request on the connection comes after it. Resolves
+   * whether there was anything.
+   */
+  async skip(exchange: SessionExchange): Promise<boolean> {
     const { headers } = exchange.request;
-    if (declaredBytes(exchange.request) > 0 || headers['transfer-encoding'] !== undefined)
-      await this.read(exchange);
+    if (declaredBytes(exchange.request) === 0 && headers['transfer-encoding'] === undefined) return false;
+    return (await this.read(exchange)).length > 0;
   }
 
   /** The body of who may not speak is not waited for, unless it is small: nothing was read of it yet. */

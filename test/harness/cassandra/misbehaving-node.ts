@@ -230,10 +230,12 @@ export function prepared({ body, version }: Asked): Buffer {
   return Buffer.concat([int(4), shortBytes(cql), ...(version >= 5 ? [shortBytes(Buffer.from('m'))] : [])]);
 }
 
-export function rowsOf(value: Buffer | null | undefined): Buffer {
-  const head = [int(2), int(0x04), int(1)];
+/** What was asked beside the value; the TTL of one that never expires is null. */
+export function rowsOf(value: Buffer | null | undefined, ttlSeconds = 0): Buffer {
+  const head = [int(2), int(0x04), int(2)];
   if (value === undefined) return Buffer.concat([...head, int(0)]);
-  return Buffer.concat([...head, int(1), value ? Buffer.concat([int(value.length), value]) : int(-1)]);
+  const ttl = ttlSeconds > 0 ? Buffer.concat([int(4), int(ttlSeconds)]) : int(-1);
+  return Buffer.concat([...head, int(1), value ? Buffer.concat([int(value.length), value]) : int(-1), ttl]);
 }
 
 function readExecution(body: Buffer, version: number): AskedExecution {

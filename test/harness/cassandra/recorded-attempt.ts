@@ -1,8 +1,9 @@
+import type { Row } from '../../../src/modules/storage/cassandra/lane/execution.js';
 import type { Attempt } from '../../../src/modules/storage/cassandra/lane/lane-connection.js';
 
 /** An attempt that remembers how it ended, and how often: once is right. */
 export class RecordedAttempt implements Attempt {
-  readonly ends: (Buffer | undefined | Error)[] = [];
+  readonly ends: (Row | undefined | Error)[] = [];
   /** Resolves at the first end. */
   readonly ended: Promise<void>;
   private settle!: () => void;
@@ -17,10 +18,14 @@ export class RecordedAttempt implements Attempt {
   }
 
   /** What it was answered; throws what it failed with. */
-  async value(): Promise<Buffer | undefined> {
+  async row(): Promise<Row | undefined> {
     await this.ended;
     if (this.error) throw this.error;
-    return this.ends[0] as Buffer | undefined;
+    return this.ends[0] as Row | undefined;
+  }
+
+  async value(): Promise<Buffer | undefined> {
+    return (await this.row())?.value;
   }
 
   async failure(): Promise<Error> {
@@ -29,15 +34,15 @@ export class RecordedAttempt implements Attempt {
     return this.error;
   }
 
-  answered(value: Buffer | undefined): void {
-    this.end(value);
+  answered(row: Row | undefined): void {
+    this.end(row);
   }
 
   failed(error: Error): void {
     this.end(error);
   }
 
-  private end(how: Buffer | undefined | Error): void {
+  private end(how: Row | undefined | Error): void {
     this.ends.push(how);
     this.settle();
   }

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
-import { PROBE_KEY, type Session, SessionStore } from '../session-store.js';
+import { type Condition, PROBE_KEY, type Session, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { isForGood } from './cassandra-errors.js';
 import { CassandraService } from './cassandra.service.js';
-import type { Execution } from './lane/execution.js';
+import { ConditionalWrites } from './conditional-writes.js';
+import type { Execution, Row } from './lane/execution.js';
 import { PendingDeletes } from './pending-deletes.js';
 import { Timestamps } from './timestamps.js';
 
@@ -28,14 +29,13 @@ export class CassandraSessionStore extends SessionStore {
     private readonly cassandra: CassandraService,
     private readonly pendingDeletes: PendingDeletes,
     private readonly timestamps: Timestamps,
+    private readonly conditionalWrites: ConditionalWrites,
   ) {
     super();
   }
 
-  async get(key: string, trace?: RequestTrace): Promise<Session | undefined> {
-    const execution = { statement: 'get', key: Buffer.from(key), timestamp: this.timestamps.next() } as const;
-    const value = await this.run(execution, trace);
-    return value && { value, ttlSeconds: 0 };
+  get(key: string, trace?: RequestTrace): Promise<Session | undefined> {
+    return this.run({ statement: 'get', key: Buffer.from(key), timestamp: this.timestamps.next() }, trace);
   }
 
   async set(
@@ -63,24 +63,49 @@ export class CassandraSessionStore extends SessionStore {
     await Promise.all(deletes);
   }
 
-  touch(): Promise<Session | undefined> {
-    return notYet();
+  /**
+   * Writes what is there once more, a microsecond later than that was: every write and delete that is newer than what
+   * was read wins over it, whichever comes first to a replica (ADR 0013).
+   */
+  async touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined> {
+    const deadline = performance.now() + this.cassandra.timeoutMs;
+    const session = Buffer.from(key);
+    const timestamp = this.timestamps.next();
+    const found = await this.run({ statement: 'getWritten', key: session, timestamp }, trace);
+    if (!found) return undefined;
+    const { value, writtenAt = 0 } = found;
+    const renewed = { statement: 'set', key: session, value, ttlSeconds, timestamp: writtenAt + 1 } as const;
+    await this.run(renewed, trace, leftUntil(deadline));
+    return { value, ttlSeconds };
   }
 
-  setIf(): Promise<boolean> {
-    return notYet();
+  setIf(
+    key: string,
+    condition: Condition,
+    value: Buffer,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<boolean> {
+    return this.conditionalWrites.setIf(key, condition, value, ttlSeconds, trace);
   }
 
-  touchIf(): Promise<Session | undefined | false> {
-    return notYet();
+  touchIf(
+    key: string,
+    condition: Condition,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<Session | undefined | false> {
+    return this.conditionalWrites.touchIf(key, condition, ttlSeconds, trace);
   }
 
-  deleteIf(): Promise<boolean> {
-    return notYet();
+  deleteIf(key: string, condition: Condition, trace?: RequestTrace): Promise<boolean> {
+    return this.conditionalWrites.deleteIf(key, condition, trace);
   }
 
-  adopt(): Promise<void> {
-    return notYet();
+  /** Milliseconds taken for microseconds: a time in 1970, older than every write of a service, and later each time. */
+  async adopt(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
+    const timestamp = Date.now();
+    await this.run({ statement: 'set', key: Buffer.from(key), value, ttlSeconds, timestamp });
   }
 
   async probe(): Promise<void> {
@@ -93,10 +118,8 @@ export class CassandraSessionStore extends SessionStore {
     }
   }
 
-  private run(execution: Execution, trace?: RequestTrace, timeoutMs?: number): Promise<Buffer | undefined> {
-    return trace
-      ? this.cassandra.runTraced(execution, trace, timeoutMs)
-      : this.cassandra.run(execution, timeoutMs);
+  private run(execution: Execution, trace?: RequestTrace, timeoutMs?: number): Promise<Row | undefined> {
+    return this.cassandra.run(execution, timeoutMs, trace);
   }
 
   /** One timestamp for all tries, now and later, so that none of them deletes what is written after this. */
@@ -129,8 +152,7 @@ export class CassandraSessionStore extends SessionStore {
   ): Promise<string> {
     for (const [statement, effect] of NEARBY) {
       try {
-        const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
-        await this.run({ statement, ...removal }, trace, leftMs);
+        await this.run({ statement, ...removal }, trace, leftUntil(deadline));
         return effect;
       } catch (error) {
         if (!mayBeRepeated(error)) throw error;
@@ -141,14 +163,15 @@ export class CassandraSessionStore extends SessionStore {
   }
 }
 
+/** In ms, for something that may be answered at once. */
+function leftUntil(deadline: number): number {
+  return Math.max(1, Math.ceil(deadline - performance.now()));
+}
+
 function mayBeRepeated(error: unknown): error is StorageError {
   return (
     error instanceof StorageError &&
     (error.kind === 'unavailable' || error.kind === 'timeout') &&
     !isForGood(error)
   );
-}
-
-function notYet(): Promise<never> {
-  return Promise.reject(new StorageError('unavailable', 'Cassandra is not asked for this yet'));
 }

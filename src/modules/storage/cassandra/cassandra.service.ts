@@ -10,14 +10,20 @@ import { storageTimeoutMs } from '../storage-timeout.js';
 import { clientOptions, laneOptions } from './cassandra-client-options.js';
 import { explain } from './cassandra-errors.js';
 import { type CassandraCounters, exposeCassandra } from './cassandra-metrics.js';
+import { type ConditionalExecution, ConditionalPath, type Decision } from './conditional-path.js';
 import type { DataPath } from './data-path.js';
 import { DriverPath } from './driver-path.js';
-import type { Execution } from './lane/execution.js';
+import type { Execution, Row } from './lane/execution.js';
 import { Lane } from './lane/lane.js';
 import { datacentersOf, LocalDatacenterPolicy } from './local-datacenter.js';
 import { requireSessionTable } from './session-table.js';
 import { StatementTrace } from './statement-trace.js';
-import { sessionStatements } from './statements.js';
+import {
+  type ConditionalName,
+  conditionalStatements,
+  sessionStatements,
+  type StatementName,
+} from './statements.js';
 
 /** Between two attempts at a cluster that is away, in ms. */
 const RETRY_MS = 500;
@@ -40,6 +46,7 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   readonly timeoutMs: number;
   private readonly counters: CassandraCounters;
   private readonly stopped = new AbortController();
+  private readonly conditionalPath: ConditionalPath;
   private client: Client | undefined;
   private path: DataPath | undefined;
   private away = notConnected('no attempt has ended yet');
@@ -54,6 +61,8 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   ) {
     this.settings = settings.cassandra;
     this.timeoutMs = storageTimeoutMs(settings);
+    const { keyspace, table } = this.settings;
+    this.conditionalPath = new ConditionalPath(conditionalStatements(keyspace, table));
     this.counters = exposeCassandra(
       metrics,
       () => this.client,
@@ -70,24 +79,21 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Resolves with what a read found. Rejects with a StorageError, or with what is our own fault. */
-  run(execution: Execution, timeoutMs = this.timeoutMs): Promise<Buffer | undefined> {
-    return this.path ? this.path.run(execution, timeoutMs) : this.runOnceBack(execution, timeoutMs);
+  run(execution: Execution, timeoutMs = this.timeoutMs, request?: RequestTrace): Promise<Row | undefined> {
+    return request
+      ? this.traced(execution.statement, request, (trace) => this.send({ ...execution, trace }, timeoutMs))
+      : this.send(execution, timeoutMs);
   }
 
-  async runTraced(
-    execution: Execution,
-    request: RequestTrace,
-    timeoutMs = this.timeoutMs,
-  ): Promise<Buffer | undefined> {
-    const trace = new StatementTrace(request, execution.statement, this.settings);
-    try {
-      const found = await this.run({ ...execution, trace }, timeoutMs);
-      trace.ended();
-      return found;
-    } catch (error) {
-      trace.ended(error);
-      throw error;
-    }
+  /** Resolves with what the replicas decided. Rejects with a StorageError; of kind `timeout`, nobody knows what. */
+  runConditional(
+    execution: ConditionalExecution,
+    timeoutMs: number,
+    request?: RequestTrace,
+  ): Promise<Decision> {
+    return request
+      ? this.traced(execution.statement, request, (trace) => this.decide({ ...execution, trace }, timeoutMs))
+      : this.decide(execution, timeoutMs);
   }
 
   /** Throws what is wrong with the table, if anything is; nothing if it cannot be asked now. */
@@ -103,6 +109,11 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
   /** Nodes of our datacenter that the driver has connections to. */
   connectedHosts(): readonly Host[] {
     return this.client?.getState().getConnectedHosts() ?? [];
+  }
+
+  /** Nodes of all datacenters. */
+  knownHosts(): readonly Host[] {
+    return this.client?.hosts.values() ?? [];
   }
 
   /** What one node, and no other, says of itself, in a single row. */
@@ -128,12 +139,44 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  private async runOnceBack(execution: Execution, timeoutMs: number): Promise<Buffer | undefined> {
+  private async traced<T>(
+    statement: StatementName | ConditionalName,
+    request: RequestTrace,
+    run: (trace: StatementTrace) => Promise<T>,
+  ): Promise<T> {
+    const trace = new StatementTrace(request, statement, this.settings);
+    try {
+      const found = await run(trace);
+      trace.ended();
+      return found;
+    } catch (error) {
+      trace.ended(error);
+      throw error;
+    }
+  }
+
+  private send(execution: Execution, timeoutMs: number): Promise<Row | undefined> {
+    return this.path ? this.path.run(execution, timeoutMs) : this.sendOnceBack(execution, timeoutMs);
+  }
+
+  private async sendOnceBack(execution: Execution, timeoutMs: number): Promise<Row | undefined> {
+    const leftMs = await this.untilBack(timeoutMs);
+    if (!this.path) throw this.away;
+    return this.path.run(execution, leftMs);
+  }
+
+  private async decide(execution: ConditionalExecution, timeoutMs: number): Promise<Decision> {
+    const leftMs = this.client ? timeoutMs : await this.untilBack(timeoutMs);
+    if (!this.client) throw this.away;
+    return this.conditionalPath.run(this.client, execution, leftMs);
+  }
+
+  /** Waits a moment for an attempt that is under way; resolves with what is left of the time, in ms. */
+  private async untilBack(timeoutMs: number): Promise<number> {
     const began = performance.now();
     const waitMs = Math.min(this.lostAt + MOMENT_MS - began, timeoutMs);
     if (waitMs > 0) await Promise.race([this.attempting, sleep(waitMs, undefined, { ref: false })]);
-    if (!this.path) throw this.away;
-    return this.path.run(execution, timeoutMs - (performance.now() - began));
+    return timeoutMs - (performance.now() - began);
   }
 
   /** Whoever wants one while one is under way shares it. */

@@ -1,4 +1,4 @@
-import type { Execution } from './lane/execution.js';
+import type { Execution, Row } from './lane/execution.js';
 
 /** How the statements of a session reach the cluster. */
 export abstract class DataPath {
@@ -6,7 +6,7 @@ export abstract class DataPath {
    * Resolves with what a read found. Rejects with a StorageError, or with what is our own fault; `timeoutMs` is for
    * the whole operation, whatever it takes.
    */
-  abstract run(execution: Execution, timeoutMs: number): Promise<Buffer | undefined>;
+  abstract run(execution: Execution, timeoutMs: number): Promise<Row | undefined>;
 
   /** Open connections and requests in flight, beside those of the driver. */
   abstract readonly connections: number;

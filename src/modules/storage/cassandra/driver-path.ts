@@ -1,8 +1,8 @@
-import type { Client } from 'cassandra-driver';
+import type { Client, types } from 'cassandra-driver';
 import { inTime } from '../storage-timeout.js';
 import { fromDriverError } from './cassandra-errors.js';
 import { DataPath } from './data-path.js';
-import type { Execution } from './lane/execution.js';
+import type { Execution, Row } from './lane/execution.js';
 import type { SessionStatements } from './statements.js';
 
 /** The plain driver for every request: what the lane is a lean replacement of, and falls back to by a setting. */
@@ -22,7 +22,7 @@ export class DriverPath extends DataPath {
   async run(
     { statement, key, value, ttlSeconds, timestamp, trace }: Execution,
     timeoutMs: number,
-  ): Promise<Buffer | undefined> {
+  ): Promise<Row | undefined> {
     const { cql, consistency } = this.statements[statement];
     const parameters = value ? [key.toString(), value, ttlSeconds] : [key.toString()];
     const options = { consistency, timestamp, readTimeout: timeoutMs };
@@ -33,7 +33,7 @@ export class DriverPath extends DataPath {
         'Cassandra did not answer in time',
       );
       trace?.answered(result.info.queriedHost, Object.keys(result.info.triedHosts).length);
-      return (result.first()?.get('value') as Buffer | null | undefined) ?? undefined;
+      return rowOf(result.first());
     } catch (error) {
       throw fromDriverError(error);
     }
@@ -43,4 +43,12 @@ export class DriverPath extends DataPath {
   close(): void {
     return;
   }
+}
+
+/** Of a read; writes have no row. */
+function rowOf(row: types.Row | undefined): Row | undefined {
+  const value = row?.get('value') as Buffer | null | undefined;
+  if (!row || !value) return undefined;
+  const writtenAt = (row.get('writetime(value)') as types.Long | undefined)?.toNumber();
+  return { value, ttlSeconds: (row.get('ttl(value)') as number | null) ?? 0, writtenAt };
 }

@@ -7,6 +7,7 @@ import { StorageError, type StorageErrorKind } from '../storage-error.js';
 import type { CassandraService } from './cassandra.service.js';
 import { CassandraSessionStore } from './cassandra-session-store.js';
 import type { Execution } from './lane/execution.js';
+import type { ConditionalWrites } from './conditional-writes.js';
 import { PendingDeletes } from './pending-deletes.js';
 import { Timestamps } from './timestamps.js';
 
@@ -67,7 +68,7 @@ beforeEach(() => {
   const settings = Object.assign(new Settings(), { shutdown_timeout_ms: 400 });
   const service = cassandra as unknown as CassandraService;
   pending = new PendingDeletes(service, settings, new Metrics(registry), logger);
-  store = new CassandraSessionStore(service, pending, new Timestamps());
+  store = new CassandraSessionStore(service, pending, new Timestamps(), {} as ConditionalWrites);
 });
 
 afterEach(() => {

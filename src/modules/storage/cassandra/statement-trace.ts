@@ -2,15 +2,24 @@ import type { CassandraSettings } from '../../../config/settings.js';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
 import type { Span } from '../../../tracing/span.js';
 import { StorageError } from '../storage-error.js';
-import type { StatementName } from './statements.js';
+import type { ConditionalName, StatementName } from './statements.js';
 
 /** Of each statement its CQL verb and its consistency level; see statements.ts. */
-const STATEMENTS: Record<StatementName, readonly [verb: string, level: string]> = {
+const STATEMENTS: Record<
+  StatementName | ConditionalName,
+  readonly [verb: string, level: string, serialLevel?: string]
+> = {
   get: ['SELECT', 'local_quorum'],
+  getWritten: ['SELECT', 'local_quorum'],
   set: ['INSERT', 'local_quorum'],
   delete: ['DELETE', 'each_quorum'],
   deleteLocally: ['DELETE', 'local_quorum'],
   deleteAtOne: ['DELETE', 'one'],
+  getSerial: ['SELECT', 'serial'],
+  swap: ['UPDATE', 'each_quorum', 'serial'],
+  replace: ['UPDATE', 'each_quorum', 'serial'],
+  deleteSeen: ['DELETE', 'each_quorum', 'serial'],
+  deletePresent: ['DELETE', 'each_quorum', 'serial'],
 };
 
 /**
@@ -26,7 +35,7 @@ export class StatementTrace {
 
   constructor(
     private readonly request: RequestTrace,
-    private readonly statement: StatementName,
+    private readonly statement: StatementName | ConditionalName,
     private readonly settings: CassandraSettings,
   ) {
     const [verb] = STATEMENTS[statement];
@@ -54,7 +63,7 @@ export class StatementTrace {
 
   ended(error?: unknown): void {
     const { span, settings, address } = this;
-    const [verb, level] = STATEMENTS[this.statement];
+    const [verb, level, serialLevel] = STATEMENTS[this.statement];
     const place = address === undefined ? undefined : placeOf(address);
     if (error !== undefined) span.error = error instanceof StorageError ? error.kind : 'error';
     span.attributes = {
@@ -63,6 +72,7 @@ export class StatementTrace {
       'db.namespace': settings.keyspace,
       'db.collection.name': settings.table,
       'cassandra.consistency.level': level,
+      'kask.serial_consistency_level': serialLevel,
       'cassandra.speculative_execution.count': this.hedges,
       'kask.attempts': this.attempts,
       'server.address': place?.['server.address'],

@@ -1,7 +1,17 @@
 import { types } from 'cassandra-driver';
 
-export const STATEMENT_NAMES = ['get', 'set', 'delete', 'deleteLocally', 'deleteAtOne'] as const;
+export const STATEMENT_NAMES = [
+  'get',
+  'getWritten',
+  'set',
+  'delete',
+  'deleteLocally',
+  'deleteAtOne',
+] as const;
 export type StatementName = (typeof STATEMENT_NAMES)[number];
+/** Lightweight transactions, and the read that sees what they have decided. */
+export const CONDITIONAL_NAMES = ['getSerial', 'swap', 'replace', 'deleteSeen', 'deletePresent'] as const;
+export type ConditionalName = (typeof CONDITIONAL_NAMES)[number];
 
 export interface Statement {
   readonly cql: string;
@@ -9,6 +19,7 @@ export interface Statement {
 }
 
 export type SessionStatements = Readonly<Record<StatementName, Statement>>;
+export type ConditionalStatements = Readonly<Record<ConditionalName, Statement>>;
 
 /**
  * The statements of a session. Their consistency levels are constants of the design, not settings:
@@ -17,6 +28,7 @@ export type SessionStatements = Readonly<Record<StatementName, Statement>>;
  * - deletes at EACH_QUORUM, so that a logout holds in every datacenter before it is answered. Cassandra refuses that
  *   before it writes anything when a datacenter lacks its quorum; the same delete at LOCAL_QUORUM, and at ONE where that
  *   is refused too, goes to every replica that is alive all the same: the level is only who has to answer.
+ * What is left of the TTL comes with the value; when it was written, only to who wants to renew it.
  * The TTL is bound: a TTL in the text would make a prepared statement for each value of it. Bound as 0 it means
  * "never expires", whatever the table's default is. Identifiers are quoted: `values` is a word of CQL.
  */
@@ -25,11 +37,35 @@ export function sessionStatements(keyspace: string, table: string): SessionState
   const { one, localQuorum, eachQuorum } = types.consistencies;
   const remove = `DELETE FROM ${name} WHERE key = ?`;
   return {
-    get: { cql: `SELECT value FROM ${name} WHERE key = ?`, consistency: localQuorum },
+    get: { cql: `SELECT value, TTL(value) FROM ${name} WHERE key = ?`, consistency: localQuorum },
+    getWritten: {
+      cql: `SELECT value, TTL(value), WRITETIME(value) FROM ${name} WHERE key = ?`,
+      consistency: localQuorum,
+    },
     set: { cql: `INSERT INTO ${name} (key, value) VALUES (?, ?) USING TTL ?`, consistency: localQuorum },
     delete: { cql: remove, consistency: eachQuorum },
     deleteLocally: { cql: remove, consistency: localQuorum },
     deleteAtOne: { cql: remove, consistency: one },
+  };
+}
+
+/**
+ * Of keys whose every write is conditional. All replicas of all datacenters decide (SERIAL), so that there is one winner
+ * and not one in each datacenter, and each datacenter has it before it is answered (EACH_QUORUM), so that plain reads see
+ * it (ADR 0014). UPDATE and not INSERT, whose mark of the row would be there beside the value. A value that is compared
+ * with null is absent; compared with one that nobody has, anything holds.
+ */
+export function conditionalStatements(keyspace: string, table: string): ConditionalStatements {
+  const name = qualified(keyspace, table);
+  const { serial, eachQuorum } = types.consistencies;
+  const update = `UPDATE ${name} USING TTL ? SET value = ? WHERE key = ?`;
+  const remove = `DELETE FROM ${name} WHERE key = ?`;
+  return {
+    getSerial: { cql: `SELECT value, TTL(value) FROM ${name} WHERE key = ?`, consistency: serial },
+    swap: { cql: `${update} IF value = ?`, consistency: eachQuorum },
+    replace: { cql: `${update} IF value != ?`, consistency: eachQuorum },
+    deleteSeen: { cql: `${remove} IF value = ?`, consistency: eachQuorum },
+    deletePresent: { cql: `${remove} IF value != ?`, consistency: eachQuorum },
   };
 }
 

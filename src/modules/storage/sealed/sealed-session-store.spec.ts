@@ -12,7 +12,8 @@ import { type EncryptionSettings, Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import type { CassandraService } from '../cassandra/cassandra.service.js';
 import { CassandraSessionStore } from '../cassandra/cassandra-session-store.js';
-import type { Execution } from '../cassandra/lane/execution.js';
+import type { Execution, Row } from '../cassandra/lane/execution.js';
+import type { ConditionalWrites } from '../cassandra/conditional-writes.js';
 import type { PendingDeletes } from '../cassandra/pending-deletes.js';
 import { Timestamps } from '../cassandra/timestamps.js';
 import type { Session } from '../session-store.js';
@@ -34,13 +35,13 @@ class Rows {
   delayMs = 0;
   failing: (row: string) => boolean = () => false;
 
-  async run({ statement, key, value, timestamp }: Execution): Promise<Buffer | undefined> {
+  async run({ statement, key, value, timestamp }: Execution): Promise<Row | undefined> {
     const row = key.toString();
     await this.travel(row);
     const before = this.rows.get(row);
-    if (statement !== 'get' && timestamp > (before?.timestamp ?? 0)) this.rows.set(row, { value, timestamp });
+    if (!statement.startsWith('get') && timestamp > (before?.timestamp ?? 0)) this.rows.set(row, { value, timestamp });
     await this.travel(row);
-    return before?.value;
+    return before?.value && { value: before.value, ttlSeconds: DAY, writtenAt: before.timestamp };
   }
 
   /** Of sealed rows and plain ones, those that have a value. */
@@ -68,6 +69,7 @@ beforeEach(() => {
     rows as unknown as CassandraService,
     pending as unknown as PendingDeletes,
     new Timestamps(),
+    {} as ConditionalWrites,
   );
 });
 afterEach(() => {

@@ -29,6 +29,8 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   /** In ms since the epoch. */
   private readonly sealFrom: number;
   private readonly readUnencryptedUntil: number;
+  /** That any session can have. */
+  private readonly longestTtlSeconds: number;
 
   constructor(
     private readonly store: SessionStore,
@@ -39,6 +41,7 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   ) {
     super();
     this.timeoutMs = storageTimeoutMs(settings);
+    this.longestTtlSeconds = settings.default_ttl === 0 ? Infinity : settings.max_ttl;
     this.sealFrom = Date.parse(encryption.seal_from ?? '1970-01-01');
     this.readUnencryptedUntil = Date.parse(encryption.read_unencrypted_until ?? '1970-01-01');
     this.reads = metrics.counter(
@@ -69,13 +72,16 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     _hiding?: readonly string[],
     trace?: RequestTrace,
   ): Promise<void> {
-    const places = this.placesOf(key, Date.now() < this.sealFrom);
+    const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
     const written = this.writtenOf(places);
     const { row } = places[written]!;
     const stored = places[written]!.seal(value);
-    if (written === 0) return this.store.set(row, stored, ttlSeconds, undefined, trace);
-    const newer = oldestFirst(places.slice(0, written));
-    return inTime(this.store.set(row, stored, ttlSeconds, newer, trace), this.timeoutMs, LATE);
+    const newer = written === 0 ? undefined : oldestFirst(places.slice(0, written));
+    const pending = this.store.set(row, stored, ttlSeconds, newer, trace);
+    if (places.length === 1) return pending;
+    const older = places.slice(written + 1);
+    const done = pending.then(() => this.shorten(older, ttlSeconds, trace));
+    return inTime(done, this.timeoutMs, LATE);
   }
 
   /** From every place, also past the window: the clock of another process may still be within it. */
@@ -86,11 +92,9 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   }
 
   async touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined> {
-    for (const place of this.placesOf(key, Date.now() < this.readUnencryptedUntil)) {
-      const stored = await this.store.touch(place.row, ttlSeconds, trace);
-      if (stored) return this.opened(stored, place);
-    }
-    return undefined;
+    const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
+    const pending = this.touchAmong(places, ttlSeconds, trace);
+    return places.length === 1 ? pending : inTime(pending, this.timeoutMs, LATE);
   }
 
   async setIf(
@@ -129,7 +133,7 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   async adopt(key: string, value: Buffer, ttlSeconds: number): Promise<void> {
     const places = this.placesOf(key, Date.now() < this.readUnencryptedUntil);
     if (places.length > 1 && (await this.find(places))) return;
-    const place = places[Date.now() < this.sealFrom ? this.writtenOf(places) : this.keyFile.keys.written]!;
+    const place = places[this.writtenOf(places)]!;
     return this.store.adopt(place.row, place.seal(value), ttlSeconds);
   }
 
@@ -143,7 +147,8 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
 
   /** Where a session is written now. */
   private writtenOf(places: readonly Place[]): number {
-    return places.at(-1) instanceof PlainPlace ? places.length - 1 : this.keyFile.keys.written;
+    const isPlain = Date.now() < this.sealFrom && places.at(-1) instanceof PlainPlace;
+    return isPlain ? places.length - 1 : this.keyFile.keys.written;
   }
 
   /** The newest first. */
@@ -152,6 +157,30 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     const places: Place[] = keys.rows.map((secret) => new SealedPlace(key, secret, keys));
     if (withPlain && PlainPlace.mayHold(key)) places.push(new PlainPlace(key));
     return places;
+  }
+
+  private async touchAmong(
+    places: readonly Place[],
+    ttlSeconds: number,
+    trace?: RequestTrace,
+  ): Promise<Session | undefined> {
+    for (const [i, place] of places.entries()) {
+      const stored = await this.store.touch(place.row, ttlSeconds, trace);
+      if (!stored) continue;
+      await this.shorten(places.slice(i + 1), ttlSeconds, trace);
+      return this.opened(stored, place);
+    }
+    return undefined;
+  }
+
+  /** What a row hides must not come to light when that row expires. By a touch, as that undoes nothing written since. */
+  private async shorten(hidden: readonly Place[], ttlSeconds: number, trace?: RequestTrace): Promise<void> {
+    if (ttlSeconds === 0 || ttlSeconds >= this.longestTtlSeconds) return;
+    for (const { row } of hidden) {
+      const stored = await this.store.get(row, trace);
+      const outlives = stored && (stored.ttlSeconds === 0 || stored.ttlSeconds > ttlSeconds);
+      if (outlives) await this.store.touch(row, ttlSeconds, trace);
+    }
   }
 
   /** No condition can be held to several rows at once. */

@@ -1,7 +1,14 @@
+import type { Session } from '../../session-store.js';
 import { HEADER_BYTES, OPCODE, type PreparedId, type ProtocolVersion } from './protocol.js';
 import type { StatementTrace } from '../statement-trace.js';
 import type { StatementName } from '../statements.js';
 import type { Outbox } from './outbox.js';
+
+/** What a read found. */
+export interface Row extends Session {
+  /** Of `getWritten` alone, in microseconds since the epoch. */
+  readonly writtenAt?: number;
+}
 
 /** One logical operation on a session. Sent again, to whichever node, it is the same: its timestamp is its identity. */
 export interface Execution {
@@ -22,6 +29,7 @@ const FLAGS = 0x01 | 0x02 | 0x20;
 /** How many values each binds; see statements.ts. */
 const PARAMETERS: Record<StatementName, number> = {
   get: 1,
+  getWritten: 1,
   set: 3,
   delete: 1,
   deleteLocally: 1,

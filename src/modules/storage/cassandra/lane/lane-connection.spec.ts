@@ -198,7 +198,7 @@ describe.each([4, 5] as const)('a connection of version %i', (version) => {
     });
 
     const column = (...names: string[]) => Buffer.concat([...names.map(string), short(3)]);
-    const row = Buffer.concat([int(1), int(3), Buffer.from('Ada')]);
+    const row = Buffer.concat([int(1), int(3), Buffer.from('Ada'), int(4), int(60)]);
     it.each([
       ['of one table', [int(0x01), int(1), string('sessions'), string('values'), column('value')]],
       ['of each column', [int(0x00), int(1), column('sessions', 'values', 'value')]],
@@ -225,6 +225,29 @@ describe.each([4, 5] as const)('a connection of version %i', (version) => {
       expect(await send(opened).value()).toBeUndefined();
       node.on(OPCODE.execute, (asked, conversation) => conversation.say(asked, OPCODE.result, rowsOf(null)));
       expect(await send(opened).value()).toBeUndefined();
+    });
+
+    it('tell what is left of the TTL', async () => {
+      const opened = await openPrepared();
+      node.rows.set('key', Buffer.from('Ada'));
+      expect(await send(opened).row()).toEqual({ value: Buffer.from('Ada'), ttlSeconds: 0 });
+      node.on(OPCODE.execute, (asked, by) =>
+        by.say(asked, OPCODE.result, rowsOf(Buffer.from('Ada'), 86_400)),
+      );
+      expect(await send(opened).row()).toEqual({ value: Buffer.from('Ada'), ttlSeconds: 86_400 });
+    });
+
+    it('tell when a value was written, if that was asked', async () => {
+      const opened = await openPrepared();
+      const writtenAt = 1_700_000_000_123_456;
+      const timestamp = Buffer.alloc(12);
+      timestamp.writeInt32BE(8);
+      timestamp.writeBigInt64BE(BigInt(writtenAt), 4);
+      node.on(OPCODE.execute, (asked, by) =>
+        by.say(asked, OPCODE.result, Buffer.concat([rowsOf(Buffer.from('Ada'), 60), timestamp])),
+      );
+      const found = await send(opened, { statement: 'getWritten' }).row();
+      expect(found).toEqual({ value: Buffer.from('Ada'), ttlSeconds: 60, writtenAt });
     });
 
     it('are no events', async () => {
@@ -403,13 +426,21 @@ describe.each([4, 5] as const)('a connection of version %i', (version) => {
       [
         'two rows',
         (asked, by) =>
-          by.say(asked, OPCODE.result, rows(2, int(1), Buffer.from('a'), int(1), Buffer.from('b'))),
+          by.say(
+            asked,
+            OPCODE.result,
+            rows(2, int(1), Buffer.from('a'), int(-1), int(1), Buffer.from('b'), int(-1)),
+          ),
       ],
       ['fewer than no rows', (asked, by) => by.say(asked, OPCODE.result, rows(-1))],
       ['a row that is missing', (asked, by) => by.say(asked, OPCODE.result, rows(1))],
       [
         'a value that ends early',
         (asked, by) => by.say(asked, OPCODE.result, rows(1, int(9), Buffer.from('Ada'))),
+      ],
+      [
+        'a value without its TTL',
+        (asked, by) => by.say(asked, OPCODE.result, rows(1, int(1), Buffer.from('a'))),
       ],
       ['an empty body', (asked, by) => by.say(asked, OPCODE.result)],
       ['an empty error', (asked, by) => by.say(asked, OPCODE.error)],
@@ -500,7 +531,7 @@ describe.each([4, 5] as const)('a connection of version %i', (version) => {
     });
 
     function rows(count: number, ...cells: Buffer[]): Buffer {
-      return Buffer.concat([int(2), int(4), int(1), int(count), ...cells]);
+      return Buffer.concat([int(2), int(4), int(2), int(count), ...cells]);
     }
     function withLength(bytes: Buffer, length: number): Buffer {
       bytes.writeInt32BE(length, 5);

@@ -3,7 +3,7 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { type auth, errors, types } from 'cassandra-driver';
 import type { SessionStatements, StatementName } from '../statements.js';
 import { Channel, ConnectionLost, errorOf, type Receiver } from './channel.js';
-import { ExecuteMessage, type Execution } from './execution.js';
+import { ExecuteMessage, type Execution, type Row } from './execution.js';
 import type { Frame } from './frame-reader.js';
 import { shakeHands } from './handshake.js';
 import {
@@ -14,7 +14,7 @@ import {
   type ProtocolVersion,
   ProtocolViolation,
   readPrepared,
-  readValue,
+  readRow,
   readVoid,
 } from './protocol.js';
 import { Expiring, type TimerWheel } from './timer-wheel.js';
@@ -42,7 +42,7 @@ export interface NodeOptions {
 /** Who waits for an execution: exactly one of these is called, once. */
 export interface Attempt {
   /** With what a read found. */
-  answered(value: Buffer | undefined): void;
+  answered(row: Row | undefined): void;
   failed(error: Error): void;
   /** The node was put aside meanwhile. */
   suspected?(): void;
@@ -208,9 +208,10 @@ class Sent implements Receiver {
     const reader = openBody(body, flags);
     if (opcode === OPCODE.error) return this.refused(errorOf(reader));
     if (opcode !== OPCODE.result) throw new ProtocolViolation('EXECUTE was not answered as such');
-    if (this.execution.statement !== 'get') return this.done(reader);
-    const value = readValue(reader);
-    this.attempt.answered(value && !isOwn ? Buffer.from(value) : value);
+    const { statement } = this.execution;
+    if (statement !== 'get' && statement !== 'getWritten') return this.done(reader);
+    const row = readRow(reader, statement === 'getWritten');
+    this.attempt.answered(row && !isOwn ? { ...row, value: Buffer.from(row.value) } : row);
   }
 
   failed(error: Error): void {

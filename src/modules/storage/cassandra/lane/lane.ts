@@ -2,7 +2,7 @@ import { type Client, errors, type Host, types } from 'cassandra-driver';
 import { explain, fromDriverError } from '../cassandra-errors.js';
 import { DataPath } from '../data-path.js';
 import type { LocalDatacenterPolicy } from '../local-datacenter.js';
-import type { Execution } from './execution.js';
+import type { Execution, Row } from './execution.js';
 import { Hedging } from './hedging.js';
 import { LaneNode, type LaneNodeOptions } from './lane-node.js';
 import { Replicas } from './replicas.js';
@@ -55,7 +55,7 @@ export class Lane extends DataPath {
     await Promise.any(opened).catch(() => undefined);
   }
 
-  run(execution: Execution, timeoutMs: number): Promise<Buffer | undefined> {
+  run(execution: Execution, timeoutMs: number): Promise<Row | undefined> {
     return runOn(this.plan(execution.key), execution, performance.now() + timeoutMs, this.terms);
   }
 

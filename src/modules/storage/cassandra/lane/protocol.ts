@@ -1,3 +1,5 @@
+import type { Row } from './execution.js';
+
 /**
  * Cassandra's native protocol, as far as sessions need it: the documents native_protocol_v4.spec and
  * native_protocol_v5.spec of Apache Cassandra. Section numbers are those of version 4.
@@ -109,15 +111,28 @@ export function openBody(body: Buffer, flags: number): BodyReader {
 }
 
 /**
- * The value of the one row that a key can have, or `undefined` where it has none. Nothing but an answer to this very
- * question may be taken for "no session".
+ * The one row that a key can have: value, TTL, and WRITETIME where that was asked for; `undefined` where it has none.
+ * Nothing but an answer to this very question may be taken for "no session". The value is of the reader's buffer.
  */
-export function readValue(reader: BodyReader): Buffer | undefined {
+export function readRow(reader: BodyReader, withWriteTime: boolean): Row | undefined {
   if (reader.int() !== RESULT.rows) throw new ProtocolViolation('a read was not answered by rows');
   skipRowsMetadata(reader);
   const rows = reader.int();
   if (rows !== 0 && rows !== 1) throw new ProtocolViolation(`${rows} rows for one key`);
-  return rows === 1 ? reader.bytes() : undefined;
+  const value = rows === 1 ? reader.bytes() : undefined;
+  if (!value) return undefined;
+  const ttlSeconds = readTtl(reader);
+  return withWriteTime ? { value, ttlSeconds, writtenAt: readTimestamp(reader) } : { value, ttlSeconds };
+}
+
+/** TTL() is null where a value never expires. */
+function readTtl(reader: BodyReader): number {
+  return reader.int() < 0 ? 0 : reader.int();
+}
+
+function readTimestamp(reader: BodyReader): number {
+  reader.int();
+  return reader.int() * 2 ** 32 + (reader.int() >>> 0);
 }
 
 export function readVoid(reader: BodyReader): void {

@@ -2,7 +2,7 @@ import { errors, types } from 'cassandra-driver';
 import { StorageError } from '../../storage-error.js';
 import type { StatementTrace } from '../statement-trace.js';
 import { ConnectionLost } from './channel.js';
-import type { Execution } from './execution.js';
+import type { Execution, Row } from './execution.js';
 import { Hedging } from './hedging.js';
 import type { Attempt } from './lane-connection.js';
 import { type Coordinator, runOn, type Terms } from './session-operation.js';
@@ -31,7 +31,7 @@ class Node implements Coordinator {
 
   constructor(
     readonly address: string,
-    private readonly answer?: Buffer | Error,
+    private readonly answer?: Row | Error,
   ) {}
 
   execute(asked: Execution, deadline: number, attempt: Attempt): void {
@@ -58,8 +58,9 @@ let terms: Terms;
 
 const silent = (...names: string[]): [Node, Node, Node] =>
   names.map((name) => new Node(name)) as [Node, Node, Node];
+const row = (value: string): Row => ({ value: Buffer.from(value), ttlSeconds: 60 });
 const asked = (nodes: Node[]): number[] => nodes.map((node) => node.asked.length);
-const run = (...nodes: Node[]): Promise<Buffer | undefined> => runOn(nodes, execution, DEADLINE, terms);
+const run = (...nodes: Node[]): Promise<Row | undefined> => runOn(nodes, execution, DEADLINE, terms);
 const failure = (running: Promise<unknown>): Promise<unknown> => running.catch((reason: unknown) => reason);
 
 beforeEach(() => {
@@ -80,8 +81,8 @@ afterEach(() => jest.useRealTimers());
 
 describe('an operation', () => {
   it('asks the first and no other where that answers', async () => {
-    const nodes = [new Node('a', Buffer.from('from a')), new Node('b', Buffer.from('from b'))];
-    expect(await run(...nodes)).toEqual(Buffer.from('from a'));
+    const nodes = [new Node('a', row('from a')), new Node('b', row('from b'))];
+    expect(await run(...nodes)).toEqual(row('from a'));
     jest.advanceTimersByTime(1_000);
     expect(nodes[1]?.asked).toEqual([]);
     expect([nodes[0]?.well, nodes[0]?.wrong, nextTries]).toEqual([1, [], 0]);
@@ -100,8 +101,8 @@ describe('an operation', () => {
     ['a connection that is lost', new ConnectionLost('lost')],
     ['a connection that is busy', new errors.BusyConnectionError('a', 2048, 1)],
   ])('asks the next after: %s', async (_, error) => {
-    const nodes = [new Node('a', error), new Node('b', error), new Node('c', Buffer.from('from c'))];
-    expect(await run(...nodes)).toEqual(Buffer.from('from c'));
+    const nodes = [new Node('a', error), new Node('b', error), new Node('c', row('from c'))];
+    expect(await run(...nodes)).toEqual(row('from c'));
     for (const node of nodes) {
       expect(node.asked).toHaveLength(1);
       expect(node.asked[0]?.execution).toBe(execution); // the same object, so the same timestamp
@@ -120,7 +121,7 @@ describe('an operation', () => {
     ['protocol error', said(code.protocolError), undefined],
     ['a fault of ours', new TypeError('ours'), undefined],
   ])('asks no other after: %s', async (_, error, kind) => {
-    const next = new Node('b', Buffer.from('from b'));
+    const next = new Node('b', row('from b'));
     const reason = await failure(run(new Node('a', error), next));
     if (kind) expect(reason).toMatchObject({ kind });
     else expect(reason).toBe(error);
@@ -134,7 +135,7 @@ describe('an operation', () => {
       triedNext: (address: string) => told.push(`then asked ${address}`),
       answered: (address: string) => told.push(`answered by ${address}`),
     } as unknown as StatementTrace;
-    const nodes = [new Node('a', REFUSED), new Node('b'), new Node('c', Buffer.from('from c'))];
+    const nodes = [new Node('a', REFUSED), new Node('b'), new Node('c', row('from c'))];
     const running = runOn(nodes, { ...execution, trace }, DEADLINE, terms);
     jest.advanceTimersByTime(1_000);
     await running;
@@ -194,8 +195,8 @@ describe('an operation whose coordinator is silent', () => {
     expect(asked(nodes)).toEqual([1, 0, 0]);
     jest.advanceTimersByTime(3);
     expect(asked(nodes)).toEqual([1, 1, 0]);
-    nodes[1].attempt.answered(Buffer.from('from b'));
-    expect(await running).toEqual(Buffer.from('from b'));
+    nodes[1].attempt.answered(row('from b'));
+    expect(await running).toEqual(row('from b'));
     expect(nodes[1].asked[0]?.execution).toBe(execution);
     expect([hedged, nextTries]).toEqual([['set'], 0]);
   });
@@ -204,9 +205,9 @@ describe('an operation whose coordinator is silent', () => {
     const nodes = silent('a', 'b');
     const running = run(...nodes);
     jest.advanceTimersByTime(DELAY_MS + 2);
-    nodes[0].attempt.answered(Buffer.from('from a'));
-    nodes[1].attempt.answered(Buffer.from('from b')); // too late to matter
-    expect(await running).toEqual(Buffer.from('from a'));
+    nodes[0].attempt.answered(row('from a'));
+    nodes[1].attempt.answered(row('from b')); // too late to matter
+    expect(await running).toEqual(row('from a'));
     expect(nodes.map(({ well, wrong }) => [well, wrong])).toEqual([
       [1, []],
       [0, []],
@@ -262,8 +263,8 @@ describe('an operation whose coordinator is silent', () => {
     const running = run(first, second);
     jest.advanceTimersByTime(DELAY_MS + 2);
     second.attempt.failed(REFUSED);
-    first.attempt.answered(Buffer.from('from a'));
-    expect(await running).toEqual(Buffer.from('from a'));
+    first.attempt.answered(row('from a'));
+    expect(await running).toEqual(row('from a'));
   });
 
   it('is sent to one that is put aside where nobody else is left', async () => {
@@ -312,13 +313,13 @@ describe('an operation whose coordinator is silent', () => {
 });
 
 describe('a delete, for which every datacenter has to answer', () => {
-  const remove = (...nodes: Node[]): Promise<Buffer | undefined> =>
+  const remove = (...nodes: Node[]): Promise<Row | undefined> =>
     runOn(nodes, { ...execution, statement: 'delete' }, DEADLINE, { wheel, hedging });
 
   it('is sent to the same coordinators again while all are silent, as each draws whom it tells there', async () => {
     const nodes = silent('a', 'b', 'c');
     const running = remove(...nodes);
-    jest.advanceTimersByTime(100 + 150 + 225 + 340 + 20);
+    jest.advanceTimersByTime(100 + 110 + 121 + 133 + 20);
     expect(asked(nodes)).toEqual([2, 2, 1]);
     nodes[1].attempt.answered(undefined);
     await running;
@@ -343,7 +344,7 @@ describe('a delete, for which every datacenter has to answer', () => {
 describe('what is held against a node', () => {
   it('is a refusal of what another grants, without the words of the server', async () => {
     const refusing = new Node('a', REFUSED);
-    await run(refusing, new Node('b', Buffer.from('from b')));
+    await run(refusing, new Node('b', row('from b')));
     expect(refusing.wrong).toEqual([
       'it refused what another node granted: too few replicas are alive for the consistency level',
     ]);
@@ -353,7 +354,7 @@ describe('what is held against a node', () => {
     const agreed = [new Node('a', REFUSED), new Node('b', REFUSED)];
     await failure(run(...agreed));
     const lost = new Node('c', new ConnectionLost('lost'));
-    await run(lost, new Node('d', Buffer.from('from d')));
+    await run(lost, new Node('d', row('from d')));
     expect([...agreed, lost].map(({ wrong }) => wrong)).toEqual([[], [], []]);
   });
 });

@@ -3,7 +3,7 @@ import { fromDriverError } from '../cassandra-errors.js';
 import type { StorageError } from '../../storage-error.js';
 import type { StatementName } from '../statements.js';
 import { ConnectionLost } from './channel.js';
-import type { Execution } from './execution.js';
+import type { Execution, Row } from './execution.js';
 import type { Hedging } from './hedging.js';
 import type { Attempt } from './lane-connection.js';
 import { Expiring, type TimerWheel } from './timer-wheel.js';
@@ -43,8 +43,11 @@ const OF_THE_COORDINATOR = new Set<number>([
   code.writeTimeout,
   code.writeFailure,
 ]);
-/** Each hedge of a request waits so many times as long as the one before. */
-const HEDGES_SPREAD = 1.5;
+/**
+ * Each hedge of a request waits so many times as long as the one before. A delete waits less: while one of three nodes of
+ * the other datacenter hangs, each try has one chance in three to be sent there by way of it, and six tries were too few.
+ */
+const HEDGES_SPREAD = { nearby: 1.5, everywhere: 1.1 };
 /** So many nodes are asked that refuse. */
 const MOST_REFUSALS = 3;
 const SILENT = 'it was silent until another node had answered';
@@ -61,7 +64,7 @@ export function runOn(
   execution: Execution,
   deadline: number,
   terms: Terms,
-): Promise<Buffer | undefined> {
+): Promise<Row | undefined> {
   return new Promise((resolve, reject) => {
     new SessionOperation(
       coordinators[Symbol.iterator](),
@@ -83,8 +86,8 @@ class Try implements Attempt {
     readonly coordinator: Coordinator,
   ) {}
 
-  answered(value: Buffer | undefined): void {
-    this.operation.answered(this, value);
+  answered(row: Row | undefined): void {
+    this.operation.answered(this, row);
   }
 
   failed(error: Error): void {
@@ -114,7 +117,7 @@ class SessionOperation extends Expiring {
     private readonly execution: Execution,
     private readonly deadline: number,
     private readonly terms: Terms,
-    private readonly resolve: (value: Buffer | undefined) => void,
+    private readonly resolve: (row: Row | undefined) => void,
     private readonly reject: (error: unknown) => void,
   ) {
     super();
@@ -130,7 +133,7 @@ class SessionOperation extends Expiring {
   override expire(): void {
     const next = this.another() ?? this.oneOfThoseAgain();
     if (!next) return;
-    this.hedgeMs *= HEDGES_SPREAD;
+    this.hedgeMs *= HEDGES_SPREAD[this.concernsEveryDatacenter ? 'everywhere' : 'nearby'];
     this.terms.wheel.add(this, performance.now() + this.hedgeMs);
     if (!this.terms.hedging.spend(this.execution.statement)) return void (this.reserve = next);
     this.terms.onHedge?.(this.execution.statement);
@@ -138,7 +141,7 @@ class SessionOperation extends Expiring {
     this.ask(next);
   }
 
-  answered(by: Try, value: Buffer | undefined): void {
+  answered(by: Try, row: Row | undefined): void {
     if (this.isOver) return;
     this.end();
     const now = performance.now();
@@ -147,7 +150,7 @@ class SessionOperation extends Expiring {
     this.execution.trace?.answered(by.coordinator.address);
     by.coordinator.didWell();
     for (let i = 0; this.tries[i] !== by; i++) this.blame(this.tries[i] as Try);
-    this.resolve(value);
+    this.resolve(row);
   }
 
   failed(error: Error): void {
