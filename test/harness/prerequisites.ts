@@ -63,6 +63,12 @@ export function requirePrometheus(): void {
   requireCommand('promtool', 'promtool is needed to check files of Prometheus: apt-get install prometheus');
 }
 
+/** The path of it. */
+export function requireChromium(): string {
+  requireCommand('chromium', 'Chromium is needed to look at the page: apt-get install chromium');
+  return '/usr/bin/chromium';
+}
+
 export function requirePython(): void {
   requireCommand('python3', 'Python is needed to check files: apt-get install python3-venv');
 }
