@@ -264,6 +264,47 @@ describe('whole numbers', () => {
   });
 });
 
+describe('true and false', () => {
+  it.each([
+    ['true', true],
+    ["'true'", true],
+    ['false', false],
+    ['~', false],
+  ])('%s is taken', (written, taken) => expect(load(`docs_page: ${written}`).settings.docs_page).toBe(taken));
+
+  it.each(['yes', 'True', '1', '""'])('%s is neither', (written) => {
+    expect(faults(`docs_page: ${written}`)).toEqual([
+      expect.stringMatching(/^docs_page: found .*; allowed: true or false$/),
+    ]);
+  });
+});
+
+describe('docs_page', () => {
+  const management = (address: string) =>
+    `docs_page: true\nmanagement: {listen_address: ${address}, listen_port: 1}`;
+  const client = 'authorization: {clients: {"spiffe://a/b": {may: [read]}}}';
+
+  it.each(['/', '/docs', '/docs/v1/'])(
+    'is refused beside base_uri %s, where its path would be a key',
+    (uri) => {
+      expect(faults(`base_uri: ${uri}\ndocs_page: true`)).toEqual([
+        expect.stringMatching(/^docs_page: found true with base_uri .*; allowed: /),
+      ]);
+      expect(load(`base_uri: ${uri}`).settings.docs_page).toBe(false);
+    },
+  );
+
+  it.each([
+    [management('127.0.0.1'), false],
+    [management('0.0.0.0'), true],
+    [`${management('0.0.0.0')}\n${client}`, false],
+    [management('0.0.0.0').replace('true', 'false'), false],
+  ])('is warned about where it opens sessions to others by the management port: %s', (yaml, isOpen) => {
+    const told = warnings(yaml).filter((warning) => warning.startsWith('docs_page'));
+    expect(told).toEqual(isOpen ? [expect.stringContaining('WHOEVER REACHES THE MANAGEMENT PORT')] : []);
+  });
+});
+
 describe('max_ttl', () => {
   it.each([
     ['{}', 2_592_000],
@@ -426,13 +467,11 @@ describe('sections that may be absent', () => {
   });
 
   it.each([
-    ['tls: {cert: /c, key: ""}', 'tls.key'],
     ['tls: {key: /k}', 'tls.cert'],
     ['cassandra: {authentication: {username: kask}}', 'cassandra.authentication.password'],
     ['cassandra: {authentication: {password: kask}}', 'cassandra.authentication.username'],
     ['cassandra: {tls: {ca: /ca, cert: /c}}', 'cassandra.tls.key'],
     ['cassandra: {tls: {ca: /ca, key: /k}}', 'cassandra.tls.cert'],
-    ['cassandra: {tls: {cert: /c, key: /k}}', 'cassandra.tls.ca'],
     ['cassandra: {tls: {server_names: [a]}}', 'cassandra.tls.ca'],
   ])('%s lacks %s', (yaml, path) => {
     expect(faults(yaml)).toContainEqual(

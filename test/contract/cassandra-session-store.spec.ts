@@ -8,14 +8,21 @@ import { ConditionalWrites } from '../../src/modules/storage/cassandra/condition
 import { PendingDeletes } from '../../src/modules/storage/cassandra/pending-deletes.js';
 import { Timestamps } from '../../src/modules/storage/cassandra/timestamps.js';
 import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
-import { sealing } from './sealing.js';
+import { conditionalWritesContract } from './conditional-writes-contract.js';
+import { sealing, settled } from './sealing.js';
 import { hidingKeysContract, type OpenStore, sessionStoreContract } from './session-store-contract.js';
+import { timedWritesContract } from './timed-writes-contract.js';
 
-for (const dataPath of ['lane', 'driver'] as const)
+for (const dataPath of ['lane', 'driver'] as const) {
   sessionStoreContract(`Cassandra by the ${dataPath}`, () => open(dataPath));
+  timedWritesContract(`Cassandra by the ${dataPath}`, () => open(dataPath));
+}
 
 hidingKeysContract('Cassandra', () => open('lane'));
+conditionalWritesContract('Cassandra', () => open('lane'));
 sessionStoreContract('Cassandra, sealed', async () => sealing(await open('lane')));
+timedWritesContract('Cassandra, sealed', async () => sealing(await open('lane')));
+conditionalWritesContract('Cassandra, sealed', async () => settled(await open('lane')));
 
 async function open(dataPath: 'lane' | 'driver'): Promise<OpenStore> {
   const { hosts, port, datacenter } = sharedCassandra();

@@ -11,12 +11,21 @@ import type { OpenStore } from './session-store-contract.js';
 
 /** The same store with what it keeps sealed, amid a change of row secrets and a migration. */
 export function sealing(opened: OpenStore): OpenStore {
+  return sealed(opened, ['value a', 'next-row b', 'row a'], '9999-12-31');
+}
+
+/** The same, where every session has one place. */
+export function settled(opened: OpenStore): OpenStore {
+  return sealed(opened, ['value a', 'row a']);
+}
+
+function sealed(opened: OpenStore, keys: string[], read_unencrypted_until?: string): OpenStore {
   const directory = mkdtempSync(path.join(tmpdir(), 'kask-sealing-'));
   const key_file = path.join(directory, 'keys');
-  new SealingKeyFiles().write(key_file, ['value a', 'next-row b', 'row a']);
+  new SealingKeyFiles().write(key_file, keys);
   const store = new SealedSessionStore(
     opened.store,
-    { key_file, read_unencrypted_until: '9999-12-31' },
+    { key_file, read_unencrypted_until },
     new Settings(),
     new Metrics(new Registry()),
     new PinoLogger({ pinoHttp: { level: 'silent' } }),

@@ -15,6 +15,7 @@ const BEFOREHAND = new Set<number>([
   code.overloaded,
   code.isBootstrapping,
 ]);
+const UNAVAILABLE: number = code.unavailableException;
 const SERIAL: number = types.consistencies.serial;
 const MAY_BE_APPLIED = 'it may have been applied';
 
@@ -93,6 +94,6 @@ function isBeforehand(error: unknown): boolean {
     return true;
   if (error instanceof errors.AuthenticationError) return true;
   if (!(error instanceof errors.ResponseError)) return false;
-  if (error.code !== code.unavailableException) return BEFOREHAND.has(error.code);
+  if (error.code !== UNAVAILABLE) return BEFOREHAND.has(error.code);
   return (error as { consistencies?: number }).consistencies === SERIAL;
 }

@@ -11,8 +11,8 @@ describe('timestamps', () => {
   });
   afterEach(() => jest.useRealTimers());
 
-  it('are the time in microseconds, each later than the one before', () => {
-    expect([timestamps.next(), timestamps.next()]).toEqual([NOON * 1000, NOON * 1000 + 1]);
+  it('are the time in microseconds, each later than the one before, with room for a touch between', () => {
+    expect([timestamps.next(), timestamps.next()]).toEqual([NOON * 1000, NOON * 1000 + 2]);
     jest.advanceTimersByTime(1);
     expect(timestamps.next()).toBe((NOON + 1) * 1000);
   });
@@ -31,8 +31,8 @@ describe('timestamps', () => {
     jest.setSystemTime(NOON + HOUR_MS);
     const ahead = timestamps.next();
     jest.setSystemTime(NOON);
-    expect([timestamps.now(), timestamps.now()]).toEqual([ahead + 1, ahead + 1]);
-    expect(timestamps.next()).toBe(ahead + 1);
+    expect([timestamps.now(), timestamps.now()]).toEqual([ahead + 2, ahead + 2]);
+    expect(timestamps.next()).toBe(ahead + 2);
     jest.setSystemTime(NOON + 2 * HOUR_MS);
     expect(timestamps.next()).toBe((NOON + 2 * HOUR_MS) * 1000);
   });
