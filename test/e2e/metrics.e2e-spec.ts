@@ -187,6 +187,7 @@ describe('requests', () => {
       'delete delete_pending': 1,
       'get unavailable': 2,
       'set unavailable': 2,
+      'touch unavailable': 1,
     });
   });
 
