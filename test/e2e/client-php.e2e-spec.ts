@@ -13,6 +13,7 @@ import { KaskProcess } from '../harness/kask.js';
 import { originOf } from '../harness/mediawiki.js';
 import { requirePhp, runPhp } from '../harness/php.js';
 import { REPOSITORY } from '../harness/repository.js';
+import { requestCounts } from '../harness/request-counts.js';
 
 jest.setTimeout(120_000);
 
@@ -131,9 +132,9 @@ describe('the login of the example', () => {
   });
 
   it('costs nothing of a visitor who has no session', async () => {
-    const cookies = new CookieJar();
-    await open(cookies);
-    expect((await fetch(kask.url(keyOf(cookies)))).status).toBe(404);
+    const before = await requestCounts(kask);
+    expect((await open(new CookieJar())).text).toContain('Log in');
+    expect(await requestCounts(kask)).toEqual(before);
   });
 
   it('outlives an outage, in which nobody is taken for a visitor', async () => {

@@ -1,4 +1,6 @@
 import type { Outcome } from '../faults/outcome.js';
+import { DATACENTERS } from '../faults/asked.js';
+import { raceToCreate, toldOf, wrongAfter } from '../faults/race-to-create.js';
 import { report } from '../faults/report.js';
 import { play } from '../faults/scenario.js';
 import { MATTER_MOST, SCENARIOS } from '../faults/scenarios.js';
@@ -24,5 +26,13 @@ describe('two datacenters under load', () => {
     const outcome = await play(scenario, stage);
     outcomes.push(outcome);
     expect([...outcome.wrong, ...outcome.said]).toEqual([]);
+  });
+
+  it.each([1, 2, 3, 4, 5])('has one winner of 100 who create the same session: %i', async (round) => {
+    await stage.untilWell();
+    const urls = DATACENTERS.map((each) => stage.services[each].next().url(`race:${round}`));
+    const race = await raceToCreate(urls, 100);
+    process.stdout.write(`${toldOf(race)}\n`);
+    expect(await wrongAfter(race, urls)).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { KaskProcess } from '../harness/kask.js';
 import { readiness, untilReady } from '../harness/readiness.js';
+import { ATOMIC } from './race-to-create.js';
 
 const PROBE_EVERY_MS = 200;
 /** From SIGTERM on, still serving: longer than a probe needs to see it, in ms. */
@@ -17,7 +18,11 @@ export class Services {
 
   /** Resolves once it listens, whatever the storage does. */
   async start(): Promise<void> {
-    const settings = { cassandra: this.cassandra(), shutdown_delay_ms: SHUTDOWN_DELAY_MS };
+    const settings = {
+      cassandra: this.cassandra(),
+      namespaces: ATOMIC,
+      shutdown_delay_ms: SHUTDOWN_DELAY_MS,
+    };
     this.processes.push(await KaskProcess.start(settings));
   }
 

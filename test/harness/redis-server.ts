@@ -14,18 +14,23 @@ export class RedisServer {
     private readonly guardian: Guardian,
   ) {}
 
-  static async start(): Promise<RedisServer> {
+  /** @param words of redis.conf, such as `--requirepass` and a password */
+  static async start(...words: string[]): Promise<RedisServer> {
     requireRedis();
     const directory = mkdtempSync(path.join(tmpdir(), 'kask-redis-'));
     const [port] = (await freePorts(1)) as [number];
     const settings = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', directory];
-    const server = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const server = spawn('redis-server', [...settings, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
     const guardian = new Guardian(directory);
     guardian.watch([server.pid as number]);
     for await (const text of server.stdout.setEncoding('utf8'))
       if (String(text).includes('Ready to accept connections')) return new RedisServer(port, guardian);
     await once(server, 'close');
     throw new Error('redis-server did not start');
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
   }
 
   /** What `redis-cli` prints. */

@@ -84,9 +84,9 @@ export class KaskStore extends session.Store {
 
 /** Seconds until the cookie expires, rounded up, 0 if it has; undefined for one that ends with the browser. */
 function ttlOf({ cookie }: SessionData): number | undefined {
-  if (!cookie.expires) return undefined;
   // Of a session that was parsed and not made it is text.
-  const milliseconds = new Date(cookie.expires).getTime() - Date.now();
+  const milliseconds = new Date(cookie?.expires || NaN).getTime() - Date.now();
+  if (Number.isNaN(milliseconds)) return undefined;
   return Math.max(0, Math.ceil(milliseconds / 1000));
 }
 

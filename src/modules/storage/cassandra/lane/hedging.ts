@@ -34,7 +34,7 @@ export class Hedging {
     return this.of(statement).latencies.delayMs;
   }
 
-  /** Notes how long an answer took from the first try on, in ms. */
+  /** Notes how long an answer took, in ms: from the first try on, or of a delete from the one that it answers. */
   answered(statement: StatementName, ms: number): void {
     const purse = this.of(statement);
     if (ms <= purse.latencies.delayMs) purse.saved = Math.min(purse.saved + purse.earned, purse.most);

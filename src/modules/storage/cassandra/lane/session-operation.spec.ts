@@ -325,6 +325,18 @@ describe('a delete, for which every datacenter has to answer', () => {
     await running;
   });
 
+  it('lets those after it wait no longer, and pays for its hedges, however late its coordinator draws a node that is well', async () => {
+    for (let i = 0; i < 100; i++) {
+      const nodes = silent('a', 'b', 'c');
+      const running = remove(...nodes);
+      jest.advanceTimersByTime(hedging.delayOf('delete') + 10);
+      nodes[1].attempt.answered(undefined);
+      await running;
+    }
+    expect(hedging.delayOf('delete')).toBeLessThan(20);
+    expect(hedging.spend('delete')).toBe(true);
+  });
+
   it('is not sent to them again when they refuse', async () => {
     const nodes = [new Node('a', REFUSED), new Node('b', REFUSED)];
     expect(await failure(remove(...nodes))).toMatchObject({ kind: 'unavailable' });

@@ -79,6 +79,7 @@ export function runOn(
 
 /** One coordinator that was asked. */
 class Try implements Attempt {
+  readonly sentAt = performance.now();
   error: Error | undefined;
 
   constructor(
@@ -146,7 +147,9 @@ class SessionOperation extends Expiring {
     this.end();
     const now = performance.now();
     this.terms.lastAnswer = { at: now, from: by.coordinator };
-    this.terms.hedging.answered(this.execution.statement, now - this.startedAt);
+    // What a delete lost with unlucky draws must not make those after it wait longer before they draw again.
+    const since = this.concernsEveryDatacenter ? by.sentAt : this.startedAt;
+    this.terms.hedging.answered(this.execution.statement, now - since);
     this.execution.trace?.answered(by.coordinator.address);
     by.coordinator.didWell();
     for (let i = 0; this.tries[i] !== by; i++) this.blame(this.tries[i] as Try);
