@@ -339,10 +339,10 @@ describe('the handler when things go wrong', () => {
   });
 
   it('leaves what does not answer in time', async () => {
-    [replies, asked] = [['silence', 'silence'], []];
+    [replies, asked] = [[found, 'silence'], []];
     const start = Date.now();
-    const [result] = await call({ ...handler, timeoutMs: 500 }, read);
-    expect(result).toEqual(inDoubt);
+    expect(await call({ ...handler, timeoutMs: 500 }, read, write)).toEqual(['a|i:1;', inDoubt]);
+    expect(asked).toEqual(['GET', 'PUT']);
     expect(Date.now() - start).toBeLessThan(30_000);
   });
 
