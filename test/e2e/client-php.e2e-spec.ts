@@ -284,7 +284,7 @@ describe('the handler when things go wrong', () => {
   }
   let server: Server;
   let handler: Handler;
-  let replies: (Reply | 'silence')[] = [];
+  let replies: (Reply | 'silence' | 'end')[] = [];
   let asked: string[] = [];
 
   const unavailable: Reply = { status: 503, problem: 'unavailable' };
@@ -298,7 +298,8 @@ describe('the handler when things go wrong', () => {
       asked.push(String(request.method));
       request.resume();
       const reply = replies.shift();
-      if (reply === undefined || reply === 'silence') return;
+      if (reply === 'end') request.once('end', () => request.socket.destroy());
+      if (reply === undefined || reply === 'silence' || reply === 'end') return;
       const { status, problem, body } = reply;
       response.writeHead(status).end(problem ? JSON.stringify({ type: PROBLEMS + problem }) : body);
     });
@@ -344,6 +345,12 @@ describe('the handler when things go wrong', () => {
     expect(await call({ ...handler, timeoutMs: 500 }, read, write)).toEqual(['a|i:1;', inDoubt]);
     expect(asked).toEqual(['GET', 'PUT']);
     expect(Date.now() - start).toBeLessThan(30_000);
+  });
+
+  it('asks a write once when the connection ends without an answer', async () => {
+    [replies, asked] = [[found, 'end'], []];
+    expect(await call(handler, read, write)).toEqual(['a|i:1;', inDoubt]);
+    expect(asked).toEqual(['GET', 'PUT']);
   });
 
   it('shows no session id, and nothing of the session, in what PHP writes of it', () => {
