@@ -29,9 +29,8 @@ export async function run(
   signals: StopSignals,
 ): Promise<number> {
   const options = importOptionsOf(given);
-  const { settings, warnings } = source.load();
+  const { settings } = source.load();
   const terminal = new Terminal();
-  for (const each of warnings) terminal.tell(warn('configuration', each, 'see docs/configuration.md'));
   try {
     return await importFrom(options, settings, terminal, signals);
   } catch (error) {
