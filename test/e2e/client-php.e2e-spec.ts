@@ -14,6 +14,7 @@ import { originOf } from '../harness/mediawiki.js';
 import { requirePhp, runPhp } from '../harness/php.js';
 import { REPOSITORY } from '../harness/repository.js';
 import { requestCounts } from '../harness/request-counts.js';
+import { openBackend, type SessionBackend } from '../harness/session-backend.js';
 
 jest.setTimeout(120_000);
 
@@ -152,7 +153,8 @@ describe('the login of the example', () => {
   });
 });
 
-describe('the handler on a service', () => {
+describe.each(['embedded', 'cassandra'] as const)('the handler on the %s store', (store) => {
+  let backend: SessionBackend;
   let kask: KaskProcess;
   let plain: Handler;
   let atomic: Handler;
@@ -165,12 +167,16 @@ describe('the handler on a service', () => {
 
   beforeAll(async () => {
     const namespaces = { carts: { keys: ['cart:*'], atomic: true } };
-    kask = await KaskProcess.start({ storage: 'embedded', namespaces });
+    backend = await openBackend(store);
+    kask = await KaskProcess.start({ ...backend.settings, namespaces });
     plain = { url: kask.url('') };
     atomic = { url: kask.url(''), prefix: 'cart:', atomic: true };
     other = { ...atomic };
   });
-  afterAll(() => kask?.stop());
+  afterAll(async () => {
+    await kask?.stop();
+    await backend?.close();
+  });
 
   it('keeps what PHP may write, byte for byte', async () => {
     const value = 'n|s:4:"a\u0000|😀";';
@@ -221,6 +227,28 @@ describe('the handler on a service', () => {
     );
     expect(results[2]).toMatchObject({ threw: 'Kask\\KaskConflict' });
     expect(await get(`cart:${ID}`)).toBeUndefined();
+  });
+
+  it('has a page go on from the session as it is, once it was told', async () => {
+    await call(atomic, ['write', ID, 'n|i:1;']);
+    const script = `require '${CLIENT}/autoload.php';
+      $kask = new Kask\\KaskClient($argv[1]);
+      (new Kask\\KaskSessionHandler($kask, 'cart:', atomic: true))->register();
+      session_id('${ID}');
+      session_start(['use_cookies' => false, 'cache_limiter' => '']);
+      $_SESSION['n']++;
+      $kask->set('cart:${ID}', 'n|i:10;', 60);
+      try {
+        session_write_close();
+      } catch (Kask\\KaskConflict) {
+        session_start();
+        echo 'again ', $_SESSION['n']++;
+        session_write_close();
+      }`;
+    expect(await runPhp(['-d', 'display_errors=1', '-r', script, kask.url('')], process.env)).toBe(
+      'again 10',
+    );
+    expect(await get(`cart:${ID}`)).toBe('n|i:11;');
   });
 
   it('says that a namespace is not atomic', async () => {

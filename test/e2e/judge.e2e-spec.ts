@@ -17,6 +17,10 @@ describe('the embedded store under clients who share sessions, killed again and 
     process.stdout.write(`${report(history, verdict).join('\n')}\n`);
     expect(findings.wrong()).toEqual([]);
     expect(verdict.violations).toEqual([]);
+    const registers = judged.registers.report();
+    process.stdout.write(`${registers.lines.join('\n')}\n`);
+    expect(registers.violations).toBe(0);
+    expect(judged.registers.calls.length).toBeGreaterThan(100);
     const { unwritten, lost, returned, backwards, early, late } = verdict.facts;
     expect(Math.min(unwritten, lost, returned, backwards, early, late)).toBeGreaterThan(10);
   }, 120_000);

@@ -7,6 +7,7 @@ import { KaskProcess } from '../harness/kask.js';
 import { metric } from '../harness/metrics.js';
 import { untilReady } from '../harness/readiness.js';
 import { JudgedLoad } from './judged-load.js';
+import { RegisterLoad, REGISTERS } from './register-load.js';
 import { onCassandra } from './stores.js';
 
 const DATACENTERS = { eqiad: 3, codfw: 3 };
@@ -37,6 +38,7 @@ export interface DatacenterService {
 /** One service in each datacenter, clients that share sessions across both, and nodes to which things happen. */
 export class CassandraJudge {
   readonly load: JudgedLoad;
+  readonly registers: RegisterLoad;
   private readonly faults: Faults;
 
   /** The services have `settings` of their own datacenter. */
@@ -45,8 +47,13 @@ export class CassandraJudge {
     private readonly services: readonly DatacenterService[],
     private readonly options: JudgeOptions,
   ) {
+    const judged = services.map(({ datacenter, kask }) => ({
+      datacenter,
+      url: (key: string) => kask.url(key),
+    }));
+    this.registers = new RegisterLoad(judged, { seed: options.seed, pauseMs: PAUSE_MS });
     this.load = new JudgedLoad(
-      services.map(({ datacenter, kask }) => ({ datacenter, url: (key) => kask.url(key) })),
+      judged,
       { ...onCassandra(TTL_SECONDS * 1_000), seed: options.seed, frozen: [] },
       { clientsPerService: CLIENTS_PER_SERVICE, pauseMs: PAUSE_MS, requestTimeoutMs: REQUEST_TIMEOUT_MS },
     );
@@ -94,6 +101,7 @@ export class CassandraJudge {
   private async during(happen: () => Promise<void>): Promise<void> {
     await this.untilReady();
     this.load.start();
+    this.registers.start();
     await happen();
     await this.untilReady();
     await sleep(HEALING_MS);
@@ -107,7 +115,7 @@ export class CassandraJudge {
     this.options.tell('all is well');
     circumstances.healedAt = performance.now();
     await sleep(WELL_MS);
-    await this.load.stop();
+    await Promise.all([this.load.stop(), this.registers.stop()]);
     await sleep(SETTLING_MS);
     await this.untilNothingIsPending();
     circumstances.settledAt = performance.now();
@@ -138,6 +146,7 @@ export function settings(cluster: CassandraCluster, datacenter: string): Record<
   const own = cluster.nodes.filter((node) => node.datacenter === datacenter);
   return {
     default_ttl: TTL_SECONDS,
+    namespaces: REGISTERS,
     cassandra: {
       hosts: own.map((node) => node.address),
       keyspace: KEYSPACE,

@@ -6,6 +6,7 @@ import { Random } from '../endurance/random.js';
 import { KaskProcess } from '../harness/kask.js';
 import type { JudgeOptions } from './cassandra-judge.js';
 import { JudgedLoad } from './judged-load.js';
+import { RegisterLoad, REGISTERS } from './register-load.js';
 import { onEmbedded } from './stores.js';
 
 const TTL_SECONDS = 2;
@@ -18,13 +19,16 @@ const UP_MS = { from: 300, to: 5_000 };
 /** One service on the embedded store that is killed and started again while clients share its sessions. */
 export class EmbeddedJudge {
   readonly load: JudgedLoad;
+  readonly registers: RegisterLoad;
   private readonly directory = mkdtempSync(path.join(tmpdir(), 'kask-judge-'));
   private kask?: KaskProcess;
   private kills = 0;
 
   constructor(private readonly options: JudgeOptions) {
+    const services = [{ datacenter: 'embedded', url: (key: string) => this.running.url(key) }];
+    this.registers = new RegisterLoad(services, { seed: options.seed, pauseMs: PAUSE_MS });
     this.load = new JudgedLoad(
-      [{ datacenter: 'embedded', url: (key) => this.running.url(key) }],
+      services,
       { ...onEmbedded(TTL_SECONDS * 1_000), seed: options.seed, frozen: [] },
       { clientsPerService: CLIENTS, pauseMs: PAUSE_MS, requestTimeoutMs: REQUEST_TIMEOUT_MS, mayBreak: true },
     );
@@ -35,6 +39,7 @@ export class EmbeddedJudge {
     const random = new Random(this.options.seed);
     await this.boot();
     this.load.start();
+    this.registers.start();
     for (let left = ms; left > 0;) {
       const upMs = random.between(UP_MS.from, UP_MS.to);
       left -= upMs;
@@ -43,7 +48,7 @@ export class EmbeddedJudge {
       this.kills++;
       await this.boot();
     }
-    await this.load.stop();
+    await Promise.all([this.load.stop(), this.registers.stop()]);
     await this.load.readAll();
     this.options.tell(`killed ${this.kills} times`);
   }
@@ -56,6 +61,7 @@ export class EmbeddedJudge {
   private async boot(): Promise<void> {
     this.kask = await KaskProcess.start({
       default_ttl: TTL_SECONDS,
+      namespaces: REGISTERS,
       storage: 'embedded',
       embedded: { path: this.directory },
     });

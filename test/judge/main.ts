@@ -38,6 +38,9 @@ async function run(): Promise<void> {
   }
   for (const wrong of judged.load.findings.wrong()) fail(wrong);
   sentence(judged.load.history);
+  const registers = judged.registers.report();
+  console.log(registers.lines.join('\n'));
+  if (registers.violations > 0) fail(`${registers.violations} violations by conditional writes`);
   if (process.exitCode)
     console.log(`to repeat: npm run test:judge -- --store ${store} --minutes ${minutes} --seed ${seed}`);
 }

@@ -88,6 +88,8 @@ final class KaskSessionHandler implements
             // An empty session and none are the same, and Kask keeps no empty values.
             return $before === null || $this->delete($id, $ifMatch);
         }
+        // After a conflict the session is read anew.
+        unset($this->known[$id]);
         $ttlSeconds = $this->lifetimeSeconds();
         $ifAbsent = $this->atomic && $before === null;
         $etag = $this->kask->set($this->prefix . $id, $data, $ttlSeconds, $ifMatch, $ifAbsent);
