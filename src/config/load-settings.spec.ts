@@ -467,11 +467,13 @@ describe('sections that may be absent', () => {
   });
 
   it.each([
+    ['tls: {cert: /c, key: ""}', 'tls.key'],
     ['tls: {key: /k}', 'tls.cert'],
     ['cassandra: {authentication: {username: kask}}', 'cassandra.authentication.password'],
     ['cassandra: {authentication: {password: kask}}', 'cassandra.authentication.username'],
     ['cassandra: {tls: {ca: /ca, cert: /c}}', 'cassandra.tls.key'],
     ['cassandra: {tls: {ca: /ca, key: /k}}', 'cassandra.tls.cert'],
+    ['cassandra: {tls: {cert: /c, key: /k}}', 'cassandra.tls.ca'],
     ['cassandra: {tls: {server_names: [a]}}', 'cassandra.tls.ca'],
   ])('%s lacks %s', (yaml, path) => {
     expect(faults(yaml)).toContainEqual(
