@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'data', '.cache', 'coverage'] },
+  { ignores: ['dist', 'data', '.cache', 'coverage', 'clients/*/dist'] },
   {
     files: ['**/*.ts'],
     extends: [...tseslint.configs.recommendedTypeChecked],

@@ -31,7 +31,10 @@ const shared = {
     ],
   },
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^kask-client$': '<rootDir>/clients/typescript/src/kask-client.ts',
+  },
 };
 
 // One Cassandra node serves the whole run; unit tests alone start none.

@@ -7,6 +7,7 @@ import { SettingsSource } from './config/settings-source.js';
 import { HttpConnections } from './http/http-connections.js';
 import { ManagementPort } from './http/management-port.js';
 import { AccessModule } from './modules/access/access.module.js';
+import { DocsModule } from './modules/docs/docs.module.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
 import { TopModule } from './modules/namespaces/top.module.js';
@@ -53,6 +54,7 @@ export class AppModule {
         OpenapiModule,
         SessionsModule,
         ...(process.settings.management ? [TopModule] : []),
+        ...(process.settings.docs_page ? [DocsModule] : []),
       ],
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
     };

@@ -64,22 +64,24 @@ export async function createApplication(
     { logger: false, bodyParser: false, abortOnError: false },
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
-  hookOtherRequests(app.getHttpAdapter().getInstance(), management, logger);
+  hookOtherRequests(app.getHttpAdapter().getInstance(), management, settings.docs_page, logger);
   tls?.follow(server, connections, app.get(Metrics), logger);
   app.get(Metrics).exposeConnections(connections, limits);
   app.get(Metrics).exposeLogOutputs(outputs);
   const baseUri = app.get(BaseUri);
   const sessions = app.get(SessionRequests);
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  const serveOther = (request: IncomingMessage, response: ServerResponse): void =>
+    connections.of(request).begin(response, () => toNest(request, response));
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
     if (baseUri.covers(request.url as string)) sessions.serve(request, response);
-    else connections.of(request).begin(response, () => toNest(request, response));
-  });
+    else serveOther(request, response);
+  };
+  server.on('request', serve);
   if (management.server) {
     connections.follow(management.server, new ConnectionLimits(MANAGEMENT_CONNECTIONS));
     management.server.on('clientError', answerUnparsable(connections, logger, HEADERS));
-    management.server.on('request', (request: IncomingMessage, response: ServerResponse) =>
-      connections.of(request).begin(response, () => toNest(request, response)),
-    );
+    // The page asks its own origin for sessions: connect-src 'self'.
+    management.server.on('request', settings.docs_page ? serve : serveOther);
   }
   return app;
 }

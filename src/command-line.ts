@@ -8,6 +8,7 @@ const COMMANDS = {
   top: [],
   doctor: [],
   schema: ['print', 'apply', 'check'],
+  import: [],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Command = keyof typeof COMMANDS;
@@ -20,6 +21,8 @@ export interface CommandLine {
   /** What follows the command. */
   word?: string;
   datacenters?: Datacenters;
+  /** Of import, as they were written. */
+  options?: GivenOptions;
   config: string;
 }
 
@@ -39,9 +42,24 @@ Without a command it serves.
   schema print    print the CQL that makes the table of sessions, and why so
   schema apply    make what of it is missing; what is there is never changed
   schema check    compare it with what is there, and say what to change
+  import          copy sessions from a Redis, with what is left of their time
 
   --datacenter NAME=REPLICAS  of schema, once for each datacenter; by default
                   those of the cluster, with three replicas each if it has them
+
+  Of import, which docs/manual/import.md explains:
+  --from URL      redis://[user@]host[:port][/database], rediss://…, unix:/path;
+                  the password is in KASK_IMPORT_PASSWORD, or in the file that
+                  KASK_IMPORT_PASSWORD_FILE names
+  --match GLOB    the names to copy (default PHPREDIS_SESSION:*)
+  --strip PREFIX  take this from the beginning of names, --add PREFIX put this
+                  there
+  --values AS     bytes (default), mediawiki-php, mediawiki-json
+  --state FILE    keep in FILE how far it came, and go on from there
+  --rate N        no more than N sessions a second
+  --dry-run       only read and count
+  --ca, --cert, --key FILE  of TLS to Redis, in PEM
+
   --config FILE   read the settings from FILE (default /etc/kask/config.yaml)
   --check-config  say what is wrong with the settings, or print them, and exit
   --hash-key      print what the log calls the session key on standard input
@@ -56,22 +74,48 @@ const options = {
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   datacenter: { type: 'string', multiple: true },
+  from: { type: 'string' },
+  match: { type: 'string' },
+  strip: { type: 'string' },
+  add: { type: 'string' },
+  values: { type: 'string' },
+  state: { type: 'string' },
+  rate: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  ca: { type: 'string' },
+  cert: { type: 'string' },
+  key: { type: 'string' },
+} as const;
+
+export type GivenOptions = Partial<ReturnType<typeof parse>['values']>;
+
+/** Those of one command alone. */
+const OPTIONS_OF = {
+  schema: ['datacenter'],
+  import: ['from', 'match', 'strip', 'add', 'values', 'state', 'rate', 'dry-run', 'ca', 'cert', 'key'],
 } as const;
 
 /** `argv` without node and the script. */
 export function parseCommandLine(argv: string[]): CommandLine {
   const { values, positionals } = parse(argv);
-  const { config, datacenter, ...actions } = values;
+  const { config, datacenter } = values;
   if (config === '') throw new UsageError("Option '--config' needs the path of a file; see --help");
-  const action = (['help', 'version', 'check-config', 'hash-key'] as const).find((name) => actions[name]);
+  const action = (['help', 'version', 'check-config', 'hash-key'] as const).find((name) => values[name]);
   if (action === 'help' || action === 'version') return { action, config };
-  if (datacenter && positionals[0] !== 'schema')
-    throw new UsageError("Option '--datacenter' is of 'schema' alone; see --help");
+  refuseStrays(values, positionals[0]);
   if (action && positionals.length > 0) throw new UsageError(`Nothing can follow '--${action}'; see --help`);
   if (action || positionals.length === 0) return { action: action ?? 'serve', config };
   const command = commandOf(positionals);
+  if (command.action === 'import') return { ...command, options: values, config };
   if (!datacenter) return { ...command, config };
   return { ...command, datacenters: datacentersOf(datacenter), config };
+}
+
+function refuseStrays(given: GivenOptions, command: string | undefined): void {
+  for (const [owner, options] of Object.entries(OPTIONS_OF))
+    for (const option of options)
+      if (given[option] !== undefined && owner !== command)
+        throw new UsageError(`Option '--${option}' is of '${owner}' alone; see --help`);
 }
 
 function datacentersOf(given: readonly string[]): Datacenters {

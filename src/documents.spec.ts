@@ -9,6 +9,9 @@ const documents = [
   ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => path.join('docs', file)),
+  ...readdirSync(path.join(root, 'clients'))
+    .map((client) => path.join('clients', client, 'README.md'))
+    .filter((file) => existsSync(path.join(root, file))),
 ];
 
 /** Targets of links to files, from the root. */

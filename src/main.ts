@@ -4,7 +4,7 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { buildInfo } from './build-info.js';
-import { type Command, type Datacenters, parseCommandLine, USAGE, UsageError } from './command-line.js';
+import { type Command, type CommandLine, parseCommandLine, USAGE, UsageError } from './command-line.js';
 import { describeSettings, InvalidSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { SettingsSource } from './config/settings-source.js';
@@ -18,7 +18,7 @@ import { StopSignals } from './stop-signals.js';
 /** What a module of a command has. */
 interface CommandModule {
   /** Resolves with the exit code. */
-  run(source: SettingsSource, word: string | undefined, datacenters: Datacenters): Promise<number> | number;
+  run(source: SettingsSource, line: CommandLine, signals: StopSignals): Promise<number> | number;
 }
 
 /** Loaded only when asked for: the service has no use for them, nor they for the framework. */
@@ -28,6 +28,7 @@ const COMMANDS: Record<Command, () => Promise<CommandModule>> = {
   top: () => import('./commands/top.js'),
   doctor: () => import('./commands/doctor.js'),
   schema: () => import('./commands/schema.js'),
+  import: () => import('./commands/import.js'),
 };
 
 /** Not an argument: those every user of a machine can read. */
@@ -43,11 +44,12 @@ process.exit();
 
 async function run(argv: string[]): Promise<number> {
   const signals = new StopSignals();
-  const { action, word, datacenters = {}, config } = parseCommandLine(argv);
+  const line = parseCommandLine(argv);
+  const { action, config } = line;
   if (action === 'help') return print(USAGE);
   if (action === 'version') return print(`kask ${buildInfo.version} (${buildInfo.go_version})`);
   const source = new SettingsSource(config, process.env);
-  if (isCommand(action)) return (await COMMANDS[action]()).run(source, word, datacenters);
+  if (isCommand(action)) return (await COMMANDS[action]()).run(source, line, signals);
   const { settings, warnings } = source.load();
   if (action === 'check-config')
     return print([...warnings.map((each) => `# warning: ${each}`), describeSettings(settings)].join('\n'));

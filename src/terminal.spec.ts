@@ -33,6 +33,13 @@ it('keeps progress within one line', () => {
   expect(text).toBe('\r\x1b[Klooking a');
 });
 
+it('takes a terminal that does not know its size for one of 80 columns', () => {
+  let text = '';
+  const output = { isTTY: true, columns: 0, write: (part: string) => (text += part) };
+  new Terminal(output as unknown as NodeJS.WriteStream, { NO_COLOR: '1' }).progress('looking');
+  expect(text).toBe('\r\x1b[Klooking');
+});
+
 it('has no colour with NO_COLOR', () => {
   expect(told(true, { NO_COLOR: '1' })).not.toMatch(/\x1b\[\d+m/);
 });

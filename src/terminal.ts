@@ -7,7 +7,7 @@ const INDENT = ' '.repeat(6);
 
 /** Where a command tells what it does and finds: in colour on a terminal, in plain lines everywhere else. */
 export class Terminal {
-  private readonly isTerminal: boolean;
+  readonly isTerminal: boolean;
 
   constructor(
     private readonly output: NodeJS.WriteStream = process.stdout,
@@ -36,7 +36,8 @@ export class Terminal {
   progress(text: string): void {
     if (!this.isTerminal) return;
     // What goes on in a second line could not be cleared.
-    const { columns = 80 } = this.output;
+    // A terminal that nobody has told its size says 0.
+    const columns = this.output.columns || 80;
     this.output.write(CLEAR_LINE + this.styled('dim', text.slice(0, columns - 1)));
   }
 

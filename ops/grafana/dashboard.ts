@@ -100,11 +100,11 @@ const glance = [
 ];
 
 const traffic = [
-  show(graph, 'Requests by operation', 'GET and HEAD read, POST and PUT write, DELETE is a logout.', {
+  show(graph, 'Requests by operation', 'GET and HEAD read, POST and PUT write, PATCH renews, DELETE is a logout.', {
     unit: 'reqps',
     queries: [query('{{method}}', sumRate('method', 'http_requests_total'))],
   }),
-  show(graph, 'Requests by status', '404 of a read is a miss; 499 left before the answer; 5xx failed.', {
+  show(graph, 'Requests by status', '404 of a read is a miss; 412 is another value than was asked for; 499 left before the answer; 5xx failed.', {
     unit: 'reqps',
     queries: [query('{{code}}', sumRate('code', 'http_requests_total'))],
     runbook: 'kask-error-budget-burns-fast',
@@ -114,7 +114,7 @@ const traffic = [
     queries: [
       query(
         '{{operation}} {{result}}',
-        sumRate('operation, result', 'kask_storage_operations_total', 'result!~"ok|miss"'),
+        sumRate('operation, result', 'kask_storage_operations_total', 'result!~"ok|miss|unmet"'),
       ),
     ],
     runbook: 'kask-error-budget-burns',
@@ -140,7 +140,7 @@ const traffic = [
     queries: [
       query(
         'misses',
-        `sum(${rate('kask_storage_operations_total', 'result="miss"')}) / sum(${rate('kask_storage_operations_total', 'operation="get", result=~"ok|miss"')})`,
+        `sum(${rate('kask_storage_operations_total', 'operation="get", result="miss"')}) / sum(${rate('kask_storage_operations_total', 'operation="get", result=~"ok|miss"')})`,
       ),
     ],
   }),

@@ -1,5 +1,5 @@
 import { type Client, errors } from 'cassandra-driver';
-import type { Datacenters } from '../command-line.js';
+import type { CommandLine, Datacenters } from '../command-line.js';
 import type { Settings } from '../config/settings.js';
 import type { SettingsSource } from '../config/settings-source.js';
 import { EX_CONFIG, EX_NOPERM, EX_OK, EX_UNAVAILABLE, FAULTS } from '../exit-codes.js';
@@ -21,11 +21,7 @@ import { Terminal } from '../terminal.js';
 /** Of Cassandra, where no cluster is asked for its own. */
 const RELEASE = '5.0';
 
-export async function run(
-  source: SettingsSource,
-  word: string | undefined,
-  datacenters: Datacenters,
-): Promise<number> {
+export async function run(source: SettingsSource, { word, datacenters = {} }: CommandLine): Promise<number> {
   const { settings } = source.load();
   const terminal = new Terminal();
   if (settings.storage !== 'cassandra') {

@@ -50,6 +50,8 @@ function readSecret(where: string, file: string): Written {
 // What Kubernetes injects for a Service called kask, or kask-cassandra: KASK_CASSANDRA_PORT=tcp://10.0.0.7:9042.
 const SERVICE_LINK = /^(tcp|udp|sctp):\/\//;
 const NOT_OURS = /^KASK_(PORT(_.*)?|(.+_)?SERVICE_(HOST|PORT(_.*)?)|.+_PORT_\d+_.*|TEST_.*)$/;
+/** What `kask import` alone reads. */
+const OF_IMPORT = /^KASK_IMPORT_(PASSWORD|HMAC_KEY)(_FILE)?$/;
 
 function unknownVariables(set: Map<string, string>): string[] {
   const known = valueSettings().flatMap(([path, { secret }]) =>
@@ -57,7 +59,7 @@ function unknownVariables(set: Map<string, string>): string[] {
   );
   return [...set]
     .filter(([name, value]) => name.startsWith('KASK_') && !NOT_OURS.test(name) && !SERVICE_LINK.test(value))
-    .filter(([name]) => !known.includes(name))
+    .filter(([name]) => !known.includes(name) && !OF_IMPORT.test(name))
     .map(([name]) => {
       const sameEnd = known.filter((other) => other.endsWith(name.slice(name.lastIndexOf('_'))));
       const likely = likelySpelling(name, sameEnd.length > 0 ? sameEnd : known) ?? sameEnd[0];

@@ -264,6 +264,62 @@ describe('whole numbers', () => {
   });
 });
 
+describe('true and false', () => {
+  it.each([
+    ['true', true],
+    ["'true'", true],
+    ['false', false],
+    ['~', false],
+  ])('%s is taken', (written, taken) => expect(load(`docs_page: ${written}`).settings.docs_page).toBe(taken));
+
+  it.each(['yes', 'True', '1', '""'])('%s is neither', (written) => {
+    expect(faults(`docs_page: ${written}`)).toEqual([
+      expect.stringMatching(/^docs_page: found .*; allowed: true or false$/),
+    ]);
+  });
+});
+
+describe('docs_page', () => {
+  const management = (address: string) =>
+    `docs_page: true\nmanagement: {listen_address: ${address}, listen_port: 1}`;
+  const client = 'authorization: {clients: {"spiffe://a/b": {may: [read]}}}';
+
+  it.each(['/', '/docs', '/docs/v1/'])(
+    'is refused beside base_uri %s, where its path would be a key',
+    (uri) => {
+      expect(faults(`base_uri: ${uri}\ndocs_page: true`)).toEqual([
+        expect.stringMatching(/^docs_page: found true with base_uri .*; allowed: /),
+      ]);
+      expect(load(`base_uri: ${uri}`).settings.docs_page).toBe(false);
+    },
+  );
+
+  it.each([
+    [management('127.0.0.1'), false],
+    [management('0.0.0.0'), true],
+    [`${management('0.0.0.0')}\n${client}`, false],
+    [management('0.0.0.0').replace('true', 'false'), false],
+  ])('is warned about where it opens sessions to others by the management port: %s', (yaml, isOpen) => {
+    const told = warnings(yaml).filter((warning) => warning.startsWith('docs_page'));
+    expect(told).toEqual(isOpen ? [expect.stringContaining('WHOEVER REACHES THE MANAGEMENT PORT')] : []);
+  });
+});
+
+describe('max_ttl', () => {
+  it.each([
+    ['{}', 2_592_000],
+    ['default_ttl: 31536000', 31_536_000],
+    ['default_ttl: 0', 2_592_000],
+    ['max_ttl: 86400', 86_400],
+  ])('with %s is %i', (yaml, seconds) => expect(load(yaml).settings.max_ttl).toBe(seconds));
+
+  it('is not less than default_ttl', () => {
+    expect(faults('max_ttl: 86399')).toEqual([
+      'max_ttl: found 86399; allowed: no less than default_ttl, 86400',
+    ]);
+  });
+});
+
 describe('base_uri', () => {
   it.each([
     ['/sessions/v1', '/sessions/v1/'],
@@ -411,13 +467,11 @@ describe('sections that may be absent', () => {
   });
 
   it.each([
-    ['tls: {cert: /c, key: ""}', 'tls.key'],
     ['tls: {key: /k}', 'tls.cert'],
     ['cassandra: {authentication: {username: kask}}', 'cassandra.authentication.password'],
     ['cassandra: {authentication: {password: kask}}', 'cassandra.authentication.username'],
     ['cassandra: {tls: {ca: /ca, cert: /c}}', 'cassandra.tls.key'],
     ['cassandra: {tls: {ca: /ca, key: /k}}', 'cassandra.tls.cert'],
-    ['cassandra: {tls: {cert: /c, key: /k}}', 'cassandra.tls.ca'],
     ['cassandra: {tls: {server_names: [a]}}', 'cassandra.tls.ca'],
   ])('%s lacks %s', (yaml, path) => {
     expect(faults(yaml)).toContainEqual(
@@ -539,16 +593,16 @@ describe('namespaces', () => {
     const { settings, warnings } = load(`
 namespaces:
   sessions: { keys: ['*:MWSession:*'] }
-  locks: { keys: ['*:lock'], write_bytes_per_second: 1000 }
+  locks: { keys: ['*:lock'], write_bytes_per_second: 1000, atomic: true }
   constructor: { keys: ['*:x', '*:y'] }
   other: { write_bytes_per_second: 5 }
 `);
     expect(warnings).toEqual([]);
     expect(Object.entries(settings.namespaces ?? {})).toEqual([
-      ['sessions', { keys: ['*:MWSession:*'], write_bytes_per_second: 0 }],
-      ['locks', { keys: ['*:lock'], write_bytes_per_second: 1000 }],
-      ['constructor', { keys: ['*:x', '*:y'], write_bytes_per_second: 0 }],
-      ['other', { write_bytes_per_second: 5 }],
+      ['sessions', { keys: ['*:MWSession:*'], write_bytes_per_second: 0, atomic: false }],
+      ['locks', { keys: ['*:lock'], write_bytes_per_second: 1000, atomic: true }],
+      ['constructor', { keys: ['*:x', '*:y'], write_bytes_per_second: 0, atomic: false }],
+      ['other', { write_bytes_per_second: 5, atomic: false }],
     ]);
   });
 
@@ -561,8 +615,10 @@ namespaces:
     ['{other: {keys: ["*"]}}', 'namespaces.other.keys: found a list; allowed: nothing'],
     [
       '{other: {budget: 5}}',
-      'namespaces.other: found a name, "budget"; allowed: keys, write_bytes_per_second',
+      'namespaces.other: found a name, "budget"; allowed: keys, write_bytes_per_second, atomic',
     ],
+    ['{other: {atomic: true}}', 'namespaces.other.atomic: found true; allowed: false'],
+    ['{a: {keys: [a], atomic: yes}}', 'namespaces.a.atomic: found "yes"; allowed: true or false'],
     ['{"1st": {keys: [a]}}', 'namespaces: found a name, "1st"; allowed: a letter'],
     ['{"a b": {keys: [a]}}', 'namespaces: found a name, "a b"; allowed: a letter'],
     [

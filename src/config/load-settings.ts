@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { checkAuthentication } from './authentication.js';
 import { readConfigFile } from './config-file.js';
+import { checkDocsPage } from './docs-page.js';
 import { checkEmbeddedDirectory } from './embedded-directory.js';
 import { readEnvironment } from './environment.js';
 import { checkKeyFiles } from './key-files.js';
@@ -43,6 +44,7 @@ export function loadSettings(
   checkTtl(settings, written, findings.faults);
   checkTimes(settings, written, findings.warnings);
   checkOpenApi(settings, findings.warnings);
+  checkDocsPage(settings, findings);
   if (findings.faults.length > 0) throw new InvalidSettings(file, findings.faults, findings.warnings);
   return { settings: freeze(settings), warnings: findings.warnings };
 }

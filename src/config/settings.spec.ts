@@ -47,7 +47,9 @@ function shownDefault(path: string): string {
       new Settings(),
     );
   if (standard === undefined) return 'none';
-  return Array.isArray(standard) ? `\`[${standard.join(', ')}]\`` : `\`${standard as string | number}\``;
+  return Array.isArray(standard)
+    ? `\`[${standard.join(', ')}]\``
+    : `\`${standard as string | number | boolean}\``;
 }
 
 const byKey = (a: string[], b: string[]) => (a[0] ?? '').localeCompare(b[0] ?? '');

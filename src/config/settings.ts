@@ -260,6 +260,9 @@ export class Settings {
   @Text({ allowed: 'path of a file', optional: true })
   openapi_spec?: string;
 
+  @Flag()
+  docs_page = false;
+
   @Section(TlsSettings)
   tls?: TlsSettings;
 

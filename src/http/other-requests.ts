@@ -10,10 +10,14 @@ import { keepToProtocol } from './protocol.js';
 const ALLOWED = 'GET, HEAD';
 const NOTHING_HERE = new Problem('not_found', 'There is nothing at this path');
 
+/** Of the page, where it is on. */
+const PAGE = new Set(['/docs', '/docs/page.css', '/docs/page.js', '/docs/state']);
+
 /** Hooks for the requests that are for no session, in the order in which a request meets them. */
 export function hookOtherRequests(
   fastify: FastifyInstance,
   management: ManagementPort,
+  hasPage: boolean,
   logger: Logger,
 ): void {
   const lines = new LogBudget(logger);
@@ -21,7 +25,7 @@ export function hookOtherRequests(
     reply.headers(HEADERS);
     keepToProtocol(request.raw, reply.raw);
     if (management.misses(request.raw)) throw NOTHING_HERE;
-    if (request.is404) throw noRoute(request, management);
+    if (request.is404) throw noRoute(request, management, hasPage);
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -30,9 +34,14 @@ export function hookOtherRequests(
   });
 }
 
-function noRoute({ originalUrl, method, raw }: FastifyRequest, management: ManagementPort): Problem {
-  const isTop = management.took(raw) && withoutQuery(originalUrl) === '/top';
-  if (!isTop && !isOtherEndpoint(originalUrl)) return NOTHING_HERE;
+function noRoute(
+  { originalUrl, method, raw }: FastifyRequest,
+  management: ManagementPort,
+  hasPage: boolean,
+): Problem {
+  const path = withoutQuery(originalUrl);
+  const isThere = (management.took(raw) && path === '/top') || (hasPage && PAGE.has(path));
+  if (!isThere && !isOtherEndpoint(originalUrl)) return NOTHING_HERE;
   const detail = `${method} is not allowed; ${ALLOWED} are`;
   return new Problem('method_not_allowed', detail, { allow: ALLOWED });
 }

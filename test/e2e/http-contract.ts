@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KaskProcess } from '../harness/kask.js';
 import { metric, untilInFlight } from '../harness/metrics.js';
@@ -22,10 +23,14 @@ const TITLES = {
   400: ['bad_request', 'Bad request'],
   404: ['not_found', 'Not found'],
   405: ['method_not_allowed', 'Method not allowed'],
+  412: ['precondition_failed', 'Precondition failed'],
   413: ['too_large', 'Content too large'],
+  415: ['unsupported_media_type', 'Unsupported media type'],
   431: ['headers_too_large', 'Request header fields too large'],
 } as const;
 
+const BAD_TTL = 'Kask-TTL is no whole number of seconds from 1 to 2592000';
+const UNMET = 'What is stored is not what the request depends on';
 export const MISS = 'The value you requested was not found';
 const NOTHING_HERE = 'There is nothing at this path';
 const BAD_CODING = 'The only transfer coding that is taken is chunked';
@@ -33,6 +38,8 @@ export const NOT_HTTP = 'The request could not be read as HTTP';
 const BAD_ESCAPE = 'The key has a percent sign that two hexadecimal digits do not follow';
 const BAD_UTF8 = 'The key is not valid UTF-8';
 const TWO_SEGMENTS = 'A key is one path segment; a slash in it is written %2F';
+
+const NOT_ATOMIC = { type: `${TYPES}not_atomic`, title: 'Not atomic' };
 
 const ALWAYS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
@@ -47,6 +54,7 @@ export function describeHttpContract(
       storage: 'embedded',
       problem_instance: 'path',
       max_value_bytes: MAX_VALUE_BYTES,
+      namespaces: { carts: { keys: ['cart:*'], atomic: true } },
     });
   });
   afterAll(() => kask?.stop());
@@ -66,7 +74,7 @@ export function describeHttpContract(
     it.each(['POST', 'PUT'])('stores with %s and answers 201 without a body', async (method) => {
       const target = `${BASE}stored-by-${method}`;
       const answer = await ask({ method, target, body: 'Ada' });
-      expect(told(answer)).toEqual({ status: 201, headers: { ...ALWAYS, 'content-length': '0' }, body: '' });
+      expect(told(answer)).toEqual(stored('Ada'));
       expect(told(await ask({ target }))).toEqual(value('Ada'));
       expect((await ask({ method, target, body: 'Grace' })).status).toBe(201);
       expect(told(await ask({ target }))).toEqual(value('Grace'));
@@ -265,6 +273,231 @@ export function describeHttpContract(
     });
   });
 
+  describe('the life of a value', () => {
+    const left = async (key: string): Promise<string | undefined> => (await get(key)).headers['kask-ttl'];
+    const touch = (key: string, headers = {}, body?: string): Promise<RawAnswer> =>
+      ask({ method: 'PATCH', target: BASE + key, headers, body });
+    /** Of a touch. */
+    const renewed = (bytes: string | Buffer, seconds: string): Told => ({
+      status: 204,
+      headers: { ...ALWAYS, etag: entityTag(bytes), 'kask-ttl': seconds },
+      body: '',
+    });
+
+    it.each(['POST', 'PUT'])('is what Kask-TTL of a %s says', async (method) => {
+      for (const seconds of ['2592000', '1000']) {
+        const headers = { 'Kask-TTL': seconds };
+        expect((await ask({ method, target: `${BASE}lives`, headers, body: 'x' })).status).toBe(201);
+        expect(hundreds(await left('lives'))).toBe(seconds);
+      }
+      await post('lives', 'x');
+      expect(hundreds(await left('lives'))).toBe('86400');
+    });
+
+    it('ends', async () => {
+      await post('brief', 'x', { 'Kask-TTL': '1' });
+      await sleep(1_500);
+      expect(told(await get('brief'))).toEqual(problem(404, MISS, `${BASE}brief`));
+      expect(told(await touch('brief'))).toEqual(problem(404, MISS, `${BASE}brief`));
+    });
+
+    it.each(['0', '', '2592001', '-1', '1.5', 'ever', '60, 60'])(
+      'is not %j, and nothing is stored',
+      async (seconds) => {
+        const headers = { 'Kask-TTL': seconds };
+        const refused = problem(400, BAD_TTL, `${BASE}lifeless`);
+        expect(told(await post('lifeless', 'x', headers))).toEqual(refused);
+        expect(told(await touch('lifeless', headers))).toEqual(refused);
+        expect((await get('lifeless')).status).toBe(404);
+      },
+    );
+
+    it('does not matter to who reads and deletes', async () => {
+      await post('mattering', 'x');
+      const headers = { 'Kask-TTL': 'none' };
+      expect((await ask({ target: `${BASE}mattering`, headers })).status).toBe(200);
+      expect((await ask({ method: 'DELETE', target: `${BASE}mattering`, headers })).status).toBe(204);
+    });
+
+    it('is renewed by a PATCH, and the value stays', async () => {
+      await post('touched', ALL_BYTES, { 'Kask-TTL': '100' });
+      expect(told(await touch('touched', { 'Kask-TTL': '5000' }))).toEqual(renewed(ALL_BYTES, '5000'));
+      expect(hundreds(await left('touched'))).toBe('5000');
+      expect((await touch('touched')).headers['kask-ttl']).toBe('86400');
+      expect(told(await get('touched'))).toEqual(value(ALL_BYTES));
+      expect(told(await touch('never-there'))).toEqual(problem(404, MISS, `${BASE}never-there`));
+    });
+
+    it('is renewed by no PATCH that has a body', async () => {
+      await post('patched', 'x', { 'Kask-TTL': '100' });
+      const refused = problem(415, 'A PATCH renews the expiry, and has no body', `${BASE}patched`);
+      expect(told(await touch('patched', {}, 'y'))).toEqual(refused);
+      const chunked = { 'Transfer-Encoding': 'chunked' };
+      expect(told(await touch('patched', chunked, '1\r\ny\r\n0\r\n\r\n'))).toEqual(refused);
+      expect(hundreds(await left('patched'))).toBe('100');
+      expect((await touch('patched', chunked, LAST_CHUNK)).status).toBe(204);
+    });
+  });
+
+  describe('a reader who has a value', () => {
+    const read = (headers: Record<string, string>, method = 'GET'): Promise<RawAnswer> =>
+      ask({ method, target: `${BASE}had`, headers });
+
+    beforeAll(() => post('had', 'Ada'));
+
+    it.each([entityTag('Ada'), `W/${entityTag('Ada')}`, `"a,b", ${entityTag('Ada')}`, '*'])(
+      'is not sent it again: %s',
+      async (tags) => {
+        const { etag, 'kask-ttl': ttl } = value('Ada').headers;
+        for (const method of ['GET', 'HEAD'])
+          expect(told(await read({ 'If-None-Match': tags }, method))).toEqual({
+            status: 304,
+            headers: { ...ALWAYS, etag, 'kask-ttl': ttl },
+            body: '',
+          });
+      },
+    );
+
+    it('is sent another one', async () => {
+      expect(told(await read({ 'If-None-Match': entityTag('Grace') }))).toEqual(value('Ada'));
+      expect(told(await read({ 'If-Match': entityTag('Ada') }))).toEqual(value('Ada'));
+      expect(told(await read({ 'If-Match': entityTag('Grace') }))).toEqual(problem(412, UNMET, `${BASE}had`));
+      expect((await read({ 'If-Match': entityTag('Grace') }, 'HEAD')).status).toBe(412);
+    });
+
+    it('is told of what is absent as ever', async () => {
+      const headers = { 'If-Match': '"x"', 'If-None-Match': '*' };
+      expect(told(await ask({ target: `${BASE}absent`, headers }))).toEqual(
+        problem(404, MISS, `${BASE}absent`),
+      );
+    });
+
+    it.each(['If-Match', 'If-None-Match'])('says so in quotes: %s', async (name) => {
+      const detail = `${name} is neither * nor a list of entity tags, each in double quotes`;
+      for (const text of ['Ada', '', '"Ada'])
+        expect(told(await read({ [name]: text }))).toEqual(problem(400, detail, `${BASE}had`));
+    });
+  });
+
+  describe('a write that depends on what is stored', () => {
+    const ASKING: [string, Record<string, string>][] = [
+      ['PUT', { 'If-None-Match': '*' }],
+      ['POST', { 'If-None-Match': '*' }],
+      ['PUT', { 'If-Match': '*' }],
+      ['PATCH', { 'If-Match': '*' }],
+      ['DELETE', { 'If-Match': '*' }],
+    ];
+    const send = (method: string, key: string, headers = {}, body?: string): Promise<RawAnswer> =>
+      ask({ method, target: BASE + key, headers, body: method === 'PATCH' ? undefined : body });
+    const status = async (...request: Parameters<typeof send>): Promise<number> =>
+      (await send(...request)).status;
+
+    it.each(ASKING)('is refused where the namespace is not atomic: %s %j', async (method, headers) => {
+      await post('plain', 'as before');
+      const { body, ...refused } = problem(400, 'The namespace other is not declared atomic', `${BASE}plain`);
+      const answer = told(await send(method, 'plain', headers, 'x'));
+      expect(answer).toMatchObject({ status: refused.status, body: { ...(body as object), ...NOT_ATOMIC } });
+      expect(told(await get('plain'))).toEqual(value('as before'));
+    });
+
+    it('makes a session once', async () => {
+      expect(told(await send('PUT', 'cart:made', { 'If-None-Match': '*' }, 'first'))).toEqual(
+        stored('first'),
+      );
+      expect(told(await send('PUT', 'cart:made', { 'If-None-Match': '*' }, 'second'))).toEqual(
+        problem(412, UNMET, `${BASE}cart:made`),
+      );
+      expect(told(await get('cart:made'))).toEqual(value('first'));
+    });
+
+    it('makes it once however many ask at once', async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => send('PUT', 'cart:raced', { 'If-None-Match': '*' }, `of ${i}`)),
+      );
+      const winners = answers.flatMap((answer, i) => (answer.status === 201 ? [`of ${i}`] : []));
+      expect(winners).toHaveLength(1);
+      expect(answers.filter((answer) => answer.status === 412)).toHaveLength(49);
+      expect(told(await get('cart:raced'))).toEqual(value(winners[0] as string));
+    });
+
+    it('replaces what the client has seen, and nothing else', async () => {
+      const seen = { 'If-Match': entityTag('1') };
+      expect(await status('PUT', 'cart:swapped', seen, '2')).toBe(412);
+      expect(await status('PUT', 'cart:swapped', {}, '1')).toBe(201);
+      expect(told(await send('PUT', 'cart:swapped', seen, '2'))).toEqual(stored('2'));
+      expect(await status('PUT', 'cart:swapped', seen, '3')).toBe(412);
+      expect(await status('PUT', 'cart:swapped', { 'If-Match': `"x", ${entityTag('2')}` }, '3')).toBe(201);
+      expect(await status('PUT', 'cart:swapped', { 'If-Match': `W/${entityTag('3')}` }, '4')).toBe(412);
+      expect(await status('PUT', 'cart:swapped', { 'If-Match': '*' }, '4')).toBe(201);
+      expect(told(await get('cart:swapped'))).toEqual(value('4'));
+    });
+
+    it('loses no update of many who try again', async () => {
+      await send('PUT', 'cart:counted', {}, '0');
+      await Promise.all(Array.from({ length: 10 }, increase));
+      expect(told(await get('cart:counted'))).toEqual(value('10'));
+    });
+
+    async function increase(): Promise<void> {
+      const { headers, body } = await get('cart:counted');
+      const next = String(Number(body.toString()) + 1);
+      const answer = await status('PUT', 'cart:counted', { 'If-Match': headers.etag }, next);
+      if (answer === 412) return increase();
+      expect(answer).toBe(201);
+    }
+
+    it('renews and deletes what the client has seen', async () => {
+      const [seen, other] = [{ 'If-Match': entityTag('1') }, { 'If-Match': entityTag('2') }];
+      expect(await status('PATCH', 'cart:ended', seen)).toBe(404);
+      expect(await status('DELETE', 'cart:ended', seen)).toBe(412);
+      expect(await status('DELETE', 'cart:ended')).toBe(204);
+      await send('PUT', 'cart:ended', {}, '1');
+      expect(await status('PATCH', 'cart:ended', other)).toBe(412);
+      const answer = await send('PATCH', 'cart:ended', { ...seen, 'Kask-TTL': '500' });
+      expect([answer.status, answer.headers['kask-ttl'], answer.headers.etag]).toEqual([
+        204,
+        '500',
+        entityTag('1'),
+      ]);
+      expect(await status('PATCH', 'cart:ended')).toBe(204);
+      expect(await status('DELETE', 'cart:ended', other)).toBe(412);
+      expect(await status('DELETE', 'cart:ended', seen)).toBe(204);
+      expect((await get('cart:ended')).status).toBe(404);
+    });
+
+    it('can have a life of its own', async () => {
+      await send('PUT', 'cart:lives', { 'If-None-Match': '*', 'Kask-TTL': '1' }, 'x');
+      await sleep(1_500);
+      expect(await status('PUT', 'cart:lives', { 'If-None-Match': '*', 'Kask-TTL': '700' }, 'y')).toBe(201);
+      expect(hundreds((await get('cart:lives')).headers['kask-ttl'])).toBe('700');
+    });
+
+    it.each([
+      ['PUT', { 'If-None-Match': '"x"' }, 'The only If-None-Match of a write is *'],
+      ['PATCH', { 'If-None-Match': '*' }, 'If-None-Match is of GET, HEAD, PUT and POST'],
+      ['DELETE', { 'If-None-Match': '*' }, 'If-None-Match is of GET, HEAD, PUT and POST'],
+      [
+        'PUT',
+        { 'If-Match': '*', 'If-None-Match': '*' },
+        'If-Match and If-None-Match cannot both be of one write',
+      ],
+      ['PUT', { 'If-Match': 'x' }, 'If-Match is neither * nor a list of entity tags, each in double quotes'],
+    ])('is refused where it makes no sense: %s %j', async (method, headers, detail) => {
+      const answer = await send(method, 'cart:absurd', headers, 'x');
+      expect(told(answer)).toEqual(problem(400, detail, `${BASE}cart:absurd`));
+      expect((await get('cart:absurd')).status).toBe(404);
+    });
+
+    it('is refused before its value is sent', async () => {
+      const connection = await open();
+      const headers = { 'If-Match': '*', 'Content-Length': '100000', Expect: '100-continue' };
+      connection.send(requestBytes({ method: 'PUT', target: `${BASE}plain`, headers }));
+      const answer = await connection.answer('PUT');
+      expect([answer.status, answer.headers.connection]).toEqual([400, 'close']);
+      connection.destroy();
+    });
+  });
+
   describe('a value that is too large', () => {
     const TOO_LARGE = `The value is larger than ${MAX_VALUE_BYTES} bytes`;
     const target = `${BASE}too-large`;
@@ -390,7 +623,7 @@ export function describeHttpContract(
       const connection = await open();
       const requests: [RawRequest, number][] = [
         [{ target: `${BASE}kept` }, 404],
-        [{ method: 'PATCH', target: `${BASE}kept`, body: 'not read' }, 405],
+        [{ method: 'OPTIONS', target: `${BASE}kept`, body: 'not read' }, 405],
         [
           { method: 'POST', target: `${BASE}kept?x`, body: 'not read', headers: { 'Content-Type': ';;' } },
           400,
@@ -417,7 +650,7 @@ export function describeHttpContract(
       const requests: RawRequest[] = [
         { method: 'POST', target, body: 'first' },
         { target },
-        { method: 'PATCH', target, body: 'not read' },
+        { method: 'OPTIONS', target, body: 'not read' },
         { method: 'PUT', target, body: Buffer.alloc(100_000, 'b') },
         { target },
         { method: 'DELETE', target },
@@ -603,14 +836,14 @@ export function describeHttpContract(
   });
 
   describe('a method', () => {
-    it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'PURGE', 'M-SEARCH', 'LOCK', 'COPY'])(
+    it.each(['OPTIONS', 'TRACE', 'PROPFIND', 'PURGE', 'M-SEARCH', 'LOCK', 'COPY'])(
       '%s is not allowed',
       async (method) => {
         const target = `${BASE}method`;
         for (const rest of ['', '?x', '/x', '%zz']) {
           const answer = await ask({ method, target: target + rest });
           const instance = target + rest.replace(/\?.*/, '');
-          expect(told(answer)).toEqual(notAllowed(method, instance, 'GET, HEAD, POST, PUT, DELETE'));
+          expect(told(answer)).toEqual(notAllowed(method, instance, 'GET, HEAD, POST, PUT, PATCH, DELETE'));
         }
       },
     );
@@ -828,7 +1061,16 @@ export function toldUnparsed(answer: RawAnswer): Told {
 
 function comparable(headers: Record<string, string>): Record<string, string> {
   const ofConnection = ['date', 'connection', 'keep-alive'];
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !ofConnection.includes(name)));
+  return Object.fromEntries(
+    Object.entries(headers)
+      .filter(([name]) => !ofConnection.includes(name))
+      .map(([name, text]) => [name, name === 'kask-ttl' ? hundreds(text) : text]),
+  );
+}
+
+/** Rounded up, so that seconds that passed do not show. */
+export function hundreds(seconds: string | undefined): string {
+  return String(Math.ceil(Number(seconds) / 100) * 100);
 }
 
 export function value(bytes: string | Buffer): Told {
@@ -836,8 +1078,18 @@ export function value(bytes: string | Buffer): Told {
     ...ALWAYS,
     'content-type': 'application/octet-stream',
     'content-length': String(Buffer.byteLength(bytes)),
+    etag: entityTag(bytes),
+    'kask-ttl': '86400',
   };
   return { status: 200, headers, body: Buffer.from(bytes).toString('latin1') };
+}
+
+function stored(bytes: string | Buffer): Told {
+  return { status: 201, headers: { ...ALWAYS, 'content-length': '0', etag: entityTag(bytes) }, body: '' };
+}
+
+export function entityTag(bytes: string | Buffer): string {
+  return `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
 }
 
 export function problem(status: keyof typeof TITLES, detail: string, instance: string): Told {

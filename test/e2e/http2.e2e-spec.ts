@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { createCertificates } from '../harness/certificates.js';
 import { KaskProcess } from '../harness/kask.js';
+import { entityTag, hundreds } from './http-contract.js';
 
 jest.setTimeout(60_000);
 
@@ -85,7 +86,12 @@ function told({ status, headers, body }: Answer): unknown {
   const isProblem = headers['content-type'] === 'application/problem+json' && body !== '';
   return {
     status,
-    headers: Object.fromEntries(Object.entries(others)),
+    headers: Object.fromEntries(
+      Object.entries(others).map(([name, text]) => [
+        name,
+        name === 'kask-ttl' ? hundreds(String(text)) : text,
+      ]),
+    ),
     body: isProblem ? (JSON.parse(body) as unknown) : body,
   };
 }
@@ -107,6 +113,8 @@ function value(body: string): unknown {
     ...ALWAYS,
     'content-type': 'application/octet-stream',
     'content-length': String(body.length),
+    etag: entityTag(body),
+    'kask-ttl': '86400',
   };
   return { status: 200, headers, body };
 }
@@ -131,11 +139,15 @@ describe('the table of the contract', () => {
     expect(told(await ask({ target }))).toEqual(missing(`contract%2F${method}`));
     expect(told(await ask({ method, target, body: 'Ada' }))).toEqual({
       status: 201,
-      headers: { ...ALWAYS, 'content-length': '0' },
+      headers: { ...ALWAYS, 'content-length': '0', etag: entityTag('Ada') },
       body: '',
     });
     expect(told(await ask({ target }))).toEqual(value('Ada'));
     expect(told(await ask({ method: 'HEAD', target }))).toEqual({ ...(value('Ada') as object), body: '' });
+    const about = { ...ALWAYS, etag: entityTag('Ada'), 'kask-ttl': '86400' };
+    const known = { 'if-none-match': entityTag('Ada') };
+    expect(told(await ask({ target, headers: known }))).toEqual({ status: 304, headers: about, body: '' });
+    expect(told(await ask({ method: 'PATCH', target }))).toEqual({ status: 204, headers: about, body: '' });
     for (let i = 0; i < 2; i++)
       expect(told(await ask({ method: 'DELETE', target }))).toEqual({
         status: 204,
@@ -152,7 +164,7 @@ describe('the table of the contract', () => {
     [{ target: `${BASE}a/b` }, 404],
     [{ target: '/nothing' }, 404],
     [{ target: '/nothing', method: 'PUT', body: 'x' }, 404],
-    [{ target: `${BASE}key`, method: 'PATCH', body: 'x' }, 405],
+    [{ target: `${BASE}key`, method: 'OPTIONS', body: 'x' }, 405],
     [{ target: `${BASE}key`, method: 'PUT', body: '' }, 400],
     [{ target: `${BASE}key`, method: 'POST' }, 400],
     [{ target: `${BASE}key`, method: 'DELETE', body: 'x'.repeat(100) }, 204],
@@ -213,7 +225,7 @@ describe('the table of the contract', () => {
     const fresh = await start();
     const own = connectTo(fresh);
     const seen: string[] = [];
-    for (const method of ['PUT', 'GET', 'HEAD', 'DELETE', 'GET', 'PATCH']) {
+    for (const method of ['PUT', 'GET', 'HEAD', 'DELETE', 'GET', 'PATCH', 'OPTIONS']) {
       const body = method === 'PUT' ? 'x' : undefined;
       const { status } = await ask({ method, target: `${BASE}counted`, body }, own);
       seen.push(`code="${status}",method="${method}"} 1`);

@@ -122,6 +122,8 @@ const UNDER_BASE: RawRequest[] = [
   { method: 'GET', target: BASE },
   { method: 'GET', target: `${BASE}a/b` },
   { method: 'PATCH', target: `${BASE}key`, body: 'x' },
+  { method: 'PATCH', target: `${BASE}key` },
+  { method: 'PUT', target: `${BASE}key`, headers: { 'If-Match': '*' }, body: 'x' },
   { method: 'OPTIONS', target: `${BASE}a/b?c` },
   { method: 'PURGE', target: `${BASE}%zz` },
   { method: 'GET', target: `${BASE}key`, headers: { Expect: 'the-moon' } },
@@ -144,7 +146,7 @@ describe('requests', () => {
     const scrape = await Scrape.of(fresh);
     const failures = scrape.samples('http_requests_total').map(({ labels, value }) => [labels.code, value]);
     expect(failures).toEqual(
-      Array(4)
+      Array(5)
         .fill([
           ['500', 0],
           ['503', 0],
@@ -167,13 +169,16 @@ describe('requests', () => {
     expect(counts(scrape.samples('http_request_duration_seconds_count'))).toEqual(tally(seen));
     expect(scrape.samples('kask_http_requests_in_flight')).toMatchObject([{ value: 0 }]);
     expect(new Set(seen.map((request) => request.split(' ')[1]))).toEqual(
-      new Set(['200', '201', '204', '400', '404', '405', '413']),
+      new Set(['200', '201', '204', '400', '404', '405', '413', '415']),
     );
   });
 
   it('without a storage are counted as what they are', async () => {
-    const seen = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
-    for (const method of seen) await exchange(away.origin, { method, target: `${BASE}key`, body: 'x' });
+    const seen = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+    for (const method of seen) {
+      const body = method === 'PATCH' ? undefined : 'x';
+      await exchange(away.origin, { method, target: `${BASE}key`, body });
+    }
     const scrape = await Scrape.of(away);
     expect(counts(scrape.samples('http_requests_total'))).toEqual(
       tally(seen.map((method) => `${method} 503`)),
@@ -182,6 +187,7 @@ describe('requests', () => {
       'delete delete_pending': 1,
       'get unavailable': 2,
       'set unavailable': 2,
+      'touch unavailable': 1,
     });
   });
 

@@ -66,30 +66,58 @@ interface Case extends RawRequest {
 
 const LARGE = 10_000;
 const NEIGHBOUR = { 'X-Forwarded-Client-Cert': 'URI=spiffe://prod/neighbour' };
+const OTHER_MATCHES = { 'If-Match': '"another"' };
+const NONE_MATCHES = { 'If-None-Match': '*' };
+/** Of a namespace that is atomic. */
+const CART = `${BASE}a:cart`;
 const OVERFLOW = { 'X-Overflow': 'x'.repeat(17_000) };
 
 // At least one request for each response that is documented, and some of what clients send by mistake.
 const CASES: Case[] = [
-  ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].flatMap((method): Case[] => [
+  ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].flatMap((method): Case[] => [
     { path: KEY_PATH, method, target: `${BASE}a?b=c`, body: 'x', status: 400 },
     { path: KEY_PATH, method, target: `${BASE}%zz`, body: 'x', status: 400 },
     { path: KEY_PATH, method, target: `${BASE}a/b`, body: 'x', status: 404 },
     { path: KEY_PATH, method, target: BASE, body: 'x', status: 404 },
     { path: KEY_PATH, method, target: `${BASE}a`, headers: OVERFLOW, status: 431 },
-    { path: KEY_PATH, method, target: `${BASE}a`, body: 'x', status: 503, away: true },
     { path: KEY_PATH, method, target: `${BASE}a`, body: 'x', status: 401, guarded: true },
     { path: KEY_PATH, method, target: `${BASE}a`, body: 'x', headers: NEIGHBOUR, status: 403, guarded: true },
   ]),
+  ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].map((method): Case => ({
+    path: KEY_PATH,
+    method,
+    target: `${BASE}a`,
+    body: 'x',
+    status: 503,
+    away: true,
+  })),
   ...['GET', 'HEAD'].flatMap((method): Case[] => [
     { path: KEY_PATH, method, target: `${BASE}present`, status: 200, stored: 'x' },
     { path: KEY_PATH, method, target: `${BASE}absent`, status: 404 },
+    { path: KEY_PATH, method, target: `${BASE}a`, headers: NONE_MATCHES, status: 304, stored: 'x' },
+    { path: KEY_PATH, method, target: `${BASE}a`, headers: OTHER_MATCHES, status: 412, stored: 'x' },
+    { path: KEY_PATH, method, target: `${BASE}a`, headers: { 'If-Match': 'x' }, status: 400, stored: 'x' },
   ]),
   ...['POST', 'PUT'].flatMap((method): Case[] => [
     { path: KEY_PATH, method, target: `${BASE}written`, body: 'x', status: 201 },
     { path: KEY_PATH, method, target: `${BASE}written`, body: '', status: 400 },
     { path: KEY_PATH, method, target: `${BASE}a:lock`, body: 'x', status: 429, stored: 'x'.repeat(100) },
   ]),
-  ...['POST', 'PUT', 'DELETE'].map((method): Case => ({
+  ...['POST', 'PUT', 'PATCH', 'DELETE'].flatMap((method): Case[] =>
+    [
+      { path: KEY_PATH, method, target: `${BASE}a`, headers: OTHER_MATCHES, status: 400 },
+      { path: KEY_PATH, method, target: CART, headers: OTHER_MATCHES, status: 412, stored: 'x' },
+    ].map((each) => (method === 'PATCH' ? each : { ...each, body: 'x' })),
+  ),
+  { path: KEY_PATH, method: 'PUT', target: CART, headers: NONE_MATCHES, body: 'x', status: 412, stored: 'x' },
+  { path: KEY_PATH, method: 'PATCH', target: `${BASE}present`, status: 204, stored: 'x' },
+  { path: KEY_PATH, method: 'PATCH', target: CART, status: 204, stored: 'x' },
+  { path: KEY_PATH, method: 'PATCH', target: `${BASE}absent`, status: 404 },
+  { path: KEY_PATH, method: 'PATCH', target: `${BASE}a`, body: 'x', status: 415 },
+  { path: KEY_PATH, method: 'PATCH', target: `${BASE}a`, headers: { 'Kask-TTL': 'ever' }, status: 400 },
+  { path: KEY_PATH, method: 'PATCH', target: `${BASE}a:lock`, status: 429, stored: 'x'.repeat(100) },
+  { path: KEY_PATH, method: 'PATCH', target: `${BASE}a`, status: 503, away: true },
+  ...['POST', 'PUT', 'PATCH', 'DELETE'].map((method): Case => ({
     path: KEY_PATH,
     method,
     target: `${BASE}a`,
@@ -97,7 +125,7 @@ const CASES: Case[] = [
     status: 413,
   })),
   { path: KEY_PATH, method: 'DELETE', target: `${BASE}absent`, status: 204 },
-  ...['PATCH', 'OPTIONS', 'TRACE', 'PURGE'].map((method): Case => ({
+  ...['OPTIONS', 'TRACE', 'PURGE'].map((method): Case => ({
     path: KEY_PATH,
     method,
     target: `${BASE}a`,
@@ -133,7 +161,10 @@ let source: string;
 let document: OpenapiDocument;
 
 beforeAll(async () => {
-  const namespaces = { locks: { keys: ['*:lock'], write_bytes_per_second: 1 } };
+  const namespaces = {
+    locks: { keys: ['*:lock'], write_bytes_per_second: 1 },
+    carts: { keys: ['*:cart'], atomic: true },
+  };
   const embedded = { storage: 'embedded', max_value_bytes: LARGE - 1, log_level: 'debug', namespaces };
   kask = await KaskProcess.start(embedded);
   const management = { listen_address: '127.0.0.1', listen_port: 0 };
@@ -177,7 +208,7 @@ describe('the document', () => {
       const [, route, method] = /^Mapped \{(.*), (\w+)\} route/.exec(msg) ?? [];
       return route && method ? [`${method} ${route}`] : [];
     });
-    const { headers } = await exchange(kask.origin, { method: 'PATCH', target: `${BASE}key` });
+    const { headers } = await exchange(kask.origin, { method: 'OPTIONS', target: `${BASE}key` });
     const hot = (headers.allow as string).split(', ').map((method) => `${method} ${KEY_PATH}`);
     expect([...mapped, ...hot].sort()).toEqual(
       allOperations()
@@ -203,7 +234,7 @@ describe('the document', () => {
     for (const [, operation] of allOperations()) {
       expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['400', '408', '431', '500']));
     }
-    for (const method of ['get', 'head', 'post', 'put', 'delete']) {
+    for (const method of ['get', 'head', 'post', 'put', 'patch', 'delete']) {
       const { responses } = document.paths[KEY_PATH]?.[method] as Operation;
       expect(Object.keys(responses)).toEqual(expect.arrayContaining(['503', '504']));
       expect(Object.keys(responses['503']?.headers ?? {})).toContain('Retry-After');

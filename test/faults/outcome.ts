@@ -68,6 +68,8 @@ export class Outcome {
     moments: Moments,
     /** What should not have happened. */
     readonly wrong: string[] = [],
+    /** What the services then complained of. */
+    readonly said: string[] = [],
   ) {
     const within = asked.filter(({ at }) => at >= moments.began && at < moments.ended);
     const seenBy = (name: Datacenter) =>

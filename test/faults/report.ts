@@ -15,7 +15,10 @@ const HEAD = [
 
 /** Of all outcomes, as Markdown. */
 export function report(outcomes: Outcome[]): string {
-  const wrong = outcomes.flatMap(({ title, wrong }) => wrong.map((each) => `- ${title}: ${each}`));
+  const wrong = outcomes.flatMap(({ title, wrong, said }) => [
+    ...wrong.map((each) => `- ${title}: ${each}`),
+    ...said.map((line) => `  - \`${line}\``),
+  ]);
   return [
     '# Faults',
     table(HEAD, outcomes.flatMap(rows)),

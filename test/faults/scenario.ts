@@ -28,6 +28,8 @@ const HEALTHY_MS = 10_000;
 const QUIET_MS = 5_000;
 /** For which recovery is awaited, in ms. */
 const PATIENCE_MS = 60_000;
+/** Lines of the services that are shown with what went wrong. */
+const MOST_SAID = 30;
 const ALWAYS = [everyRequestIsAnswered, failuresAreOfTheContract];
 
 export async function play(scenario: Scenario, stage: Stage): Promise<Outcome> {
@@ -37,6 +39,7 @@ export async function play(scenario: Scenario, stage: Stage): Promise<Outcome> {
   await scenario.prepare?.(stage);
   stage.asked.length = 0;
   const began = performance.now();
+  const since = Date.now();
   await sleep(HEALTHY_MS);
   const cause = performance.now();
   const mending = await endure(scenario, stage);
@@ -47,6 +50,7 @@ export async function play(scenario: Scenario, stage: Stage): Promise<Outcome> {
   const outcome = new Outcome(scenario.title, stage.asked, { began, cause, mending, gone, ended });
   const wrong = [...ALWAYS, ...scenario.expects].flatMap((expectation) => expectation(outcome));
   outcome.wrong.push(...new Set([...wrong, ...stage.findings.wrong()]));
+  if (outcome.wrong.length > 0) outcome.said.push(...stage.complaints(since).slice(-MOST_SAID));
   return outcome;
 }
 

@@ -48,6 +48,14 @@ export class Services {
     return candidates[this.turn++ % candidates.length] as KaskProcess;
   }
 
+  /** What its processes complained of from a moment on, in ms since 1970, a line each. */
+  complaints(since: number): string[] {
+    return this.processes
+      .flatMap(({ stdout }) => stdout.split('\n'))
+      .filter((line) => /"level":"(WARNING|ERROR|FATAL)"/.test(line))
+      .filter((line) => Date.parse(/"time":"([^"]+)"/.exec(line)?.[1] ?? '') >= since);
+  }
+
   async kill(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all(this.processes.map((kask) => kask.kill()));

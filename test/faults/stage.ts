@@ -62,6 +62,13 @@ export class Stage {
     }
   }
 
+  /** From a moment on, in ms since 1970. */
+  complaints(since: number): string[] {
+    return DATACENTERS.flatMap((datacenter) =>
+      this.services[datacenter].complaints(since).map((line) => `${datacenter}: ${line}`),
+    );
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.loads.map((load) => load.stop()));
     await Promise.all(DATACENTERS.map((datacenter) => this.services[datacenter].kill()));

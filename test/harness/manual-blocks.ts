@@ -39,7 +39,9 @@ export function blocksOf(page: string): ManualBlock[] {
   });
 }
 
-interface Fence {
+/** A fence of Markdown, and the heading that it stands under. */
+export interface Fence {
+  heading: string;
   /** The first line, from 1. */
   line: number;
   info: string;
@@ -50,13 +52,14 @@ interface Fence {
   follows?: number;
 }
 
-function fencesOf(markdown: string): Fence[] {
+export function fencesOf(markdown: string): Fence[] {
   const lines = markdown.split('\n');
   const fences: Fence[] = [];
-  for (let i = 0, before = '', previous: number | undefined; i < lines.length; i++) {
+  for (let i = 0, before = '', heading = '', previous: number | undefined; i < lines.length; i++) {
     const line = lines[i] as string;
     if (!FENCE.test(line)) {
       if (line.trim() === '') continue;
+      heading = /^#+ (.*)/.exec(line)?.[1] ?? heading;
       before = line.trim();
       previous = undefined;
       continue;
@@ -65,6 +68,7 @@ function fencesOf(markdown: string): Fence[] {
     const indent = line.search(/\S/);
     const text = lines.slice(i + 1, end).map((each) => each.slice(indent));
     fences.push({
+      heading,
       line: i + 1,
       info: line.trim().slice(3),
       text: text.join('\n'),

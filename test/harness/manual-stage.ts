@@ -20,11 +20,12 @@ import { CertificateAuthority } from './certificates.js';
 import { freePorts } from './free-ports.js';
 import { Guardian } from './guardian.js';
 import { requireJava } from './prerequisites.js';
+import { RedisServer } from './redis-server.js';
 import { REPOSITORY } from './repository.js';
 
 /**
  * A machine of an operator: `kask`, `nodetool` and `curl`, a Cassandra node with passwords, and stand-ins for `cqlsh`
- * and `systemctl`. Paths, ports and names of the manual are others here.
+ * and `systemctl`, and a Redis with three sessions of PHP. Paths, ports and names of the manual are others here.
  */
 export class ManualStage {
   private readonly groups: number[] = [];
@@ -32,6 +33,7 @@ export class ManualStage {
   private constructor(
     private readonly directory: string,
     private readonly cluster: CassandraCluster,
+    private readonly redis: RedisServer,
     private readonly names: ReadonlyMap<string, string>,
     private readonly guardian: Guardian,
   ) {}
@@ -44,11 +46,14 @@ export class ManualStage {
     const cluster = await CassandraCluster.start({ datacenters: { eqiad: 1 }, authentication: true, jvm });
     const [node] = cluster.nodes;
     if (!node) throw new Error('a cluster of one node has none');
+    const redis = await RedisServer.start();
+    for (const id of ['a', 'b', 'c']) redis.ask('set', `PHPREDIS_SESSION:${id}`, 'user|i:1;', 'ex', '3600');
     const names = new Map([
       ['/etc/kask', path.join(directory, 'etc')],
       ['/var/lib/kask', path.join(directory, 'lib')],
       ['/var/lib/cassandra', path.join(cluster.directory, node.name)],
       ['cassandra1.example.org', node.address],
+      ['redis1.example.org:6379', `127.0.0.1:${redis.port}`],
       ['localhost:8080', `localhost:${sessions}`],
       ['listen_port: 8080', `listen_port: ${sessions}`],
       ['localhost:9090', `localhost:${management}`],
@@ -58,7 +63,7 @@ export class ManualStage {
     await writePrograms(directory, node.address, jmx);
     writeFileSync(path.join(directory, 'etc/admin-password'), SUPERUSER.password);
     writeCertificates(path.join(directory, 'etc'));
-    return new ManualStage(directory, cluster, names, guardian);
+    return new ManualStage(directory, cluster, redis, names, guardian);
   }
 
   /** As in this stage: the manual's names are replaced. */
@@ -99,6 +104,7 @@ export class ManualStage {
   async close(): Promise<void> {
     this.guardian.watch(this.groups.filter(hasProcesses));
     await this.guardian.finish();
+    await this.redis.stop();
     await this.cluster.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }

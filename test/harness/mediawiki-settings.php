@@ -1,5 +1,5 @@
 <?php
-// The test wiki's settings: the installer's, then what a scenario asks for through the environment.
+// The test wiki's settings: the installer's, then the session store of a scenario.
 $scenario = getenv();
 require "{$scenario['WIKI_DIRECTORY']}/LocalSettings.php";
 
@@ -10,24 +10,7 @@ $wgMainCacheType = CACHE_DB;
 // Jobs would run after a page was answered and add requests that belong to nobody's click.
 $wgJobRunRate = 0;
 
-$wgObjectCaches['sessions'] = [
-	'class' => 'RESTBagOStuff',
-	'url' => $scenario['WIKI_SESSIONS_URL'],
-	'serialization_type' => $scenario['WIKI_SERIALIZATION'],
-	'hmac_key' => 'a key of the test wiki',
-	'extendedErrorBodyFields' => [ 'type', 'title', 'detail', 'instance' ],
-	'loggroup' => 'sessions',
-];
-// PUT is what the client does when no parameters say otherwise, so that no header is written either.
-if ( $scenario['WIKI_WRITE_METHOD'] !== 'PUT' ) {
-	$wgObjectCaches['sessions']['httpParams'] = [
-		'readHeaders' => [],
-		'writeHeaders' => [ 'content-type' => 'application/octet-stream' ],
-		'deleteHeaders' => [],
-		'writeMethod' => $scenario['WIKI_WRITE_METHOD'],
-	];
-}
-$wgSessionCacheType = 'sessions';
+require $scenario['WIKI_SESSION_SETTINGS'];
 
 // In the group of the store, level debug has one line for each request that was answered.
 $wgDebugLogGroups['sessions'] = "{$scenario['WIKI_DIRECTORY']}/sessions.log";

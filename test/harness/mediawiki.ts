@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Guardian } from './guardian.js';
 import { MEDIAWIKI, requireMediaWiki, runPhp } from './php.js';
 
 const SETTINGS = path.join(__dirname, 'mediawiki-settings.php');
+const SESSIONS = path.join(__dirname, 'mediawiki-sessions.php');
 const CLIENT_CALLS = path.join(__dirname, 'rest-bag-o-stuff.php');
 const LOGS = ['sessions.log', 'errors.log'];
 
@@ -49,8 +50,8 @@ export class MediaWiki {
     return wiki;
   }
 
-  /** Serves the wiki from now on with this session store, and with empty logs. */
-  async serve(client: SessionClient): Promise<void> {
+  /** Serves the wiki from now on with this session store, or these settings in PHP, and with empty logs. */
+  async serve(client: SessionClient | string): Promise<void> {
     await this.stop();
     for (const name of LOGS) rmSync(path.join(this.directory, name), { force: true });
     // One process and no workers: those would outlive a server that is killed.
@@ -81,6 +82,13 @@ export class MediaWiki {
   async remove(): Promise<void> {
     await this.stop();
     await this.guardian.finish();
+  }
+
+  /** Runs a statement in the database of `CACHE_DB`. */
+  async runOnCache(statement: string): Promise<void> {
+    const database = `sqlite:${path.join(this.directory, 'wikicache.sqlite')}`;
+    const script = '(new PDO($argv[1]))->exec($argv[2]);';
+    await runPhp(['-r', script, database, statement], process.env);
   }
 
   /** Makes calls on the session store as the wiki's code would, each of them `[method, ...arguments]`. */
@@ -118,16 +126,29 @@ export class MediaWiki {
     await runPhp([`${MEDIAWIKI}/maintenance/install.php`, ...place, ...site, ...names], env);
   }
 
-  private environment(client: SessionClient): NodeJS.ProcessEnv {
-    return {
+  private environment(client: SessionClient | string): NodeJS.ProcessEnv {
+    const place = {
       ...process.env,
       MW_INSTALL_PATH: MEDIAWIKI,
       MW_CONFIG_FILE: SETTINGS,
       WIKI_DIRECTORY: this.directory,
+    };
+    if (typeof client === 'string') return { ...place, WIKI_SESSION_SETTINGS: this.writeSettings(client) };
+    return {
+      ...place,
+      WIKI_SESSION_SETTINGS: SESSIONS,
       WIKI_SESSIONS_URL: client.sessionsUrl,
       WIKI_WRITE_METHOD: client.writeMethod,
       WIKI_SERIALIZATION: client.serialization,
     };
+  }
+
+  /** The path of a file with these settings, by which the stores that they name log what they do. */
+  private writeSettings(settings: string): string {
+    const file = path.join(this.directory, 'SessionSettings.php');
+    const log = `$wgDebugLogGroups['objectcache'] = "{$scenario['WIKI_DIRECTORY']}/sessions.log";`;
+    writeFileSync(file, `<?php\n${settings}\n${log}\n`);
+    return file;
   }
 
   private log(name: string): string[] {

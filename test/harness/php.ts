@@ -16,6 +16,18 @@ export function requireMediaWiki(): void {
   );
 }
 
+export function requirePhp(): void {
+  if (commandExists('php') && missingExtensions().length === 0) return;
+  throw new MissingPrerequisite(
+    `PHP is needed, with curl: apt-get install --no-install-recommends ${PACKAGES}`,
+  );
+}
+
+export function requirePhpRedis(): void {
+  if (extensionsOfPhp().includes('redis')) return;
+  throw new MissingPrerequisite("PHP's client of Redis is needed: apt-get install php-redis");
+}
+
 /** Runs a PHP script to its end and gives what it printed. */
 export function runPhp(args: string[], env: NodeJS.ProcessEnv, input = ''): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -29,6 +41,10 @@ export function runPhp(args: string[], env: NodeJS.ProcessEnv, input = ''): Prom
 }
 
 function missingExtensions(): string[] {
-  const loaded = spawnSync('php', ['-m'], { encoding: 'utf8' }).stdout.toLowerCase().split('\n');
+  const loaded = extensionsOfPhp();
   return EXTENSIONS.filter((extension) => !loaded.includes(extension));
+}
+
+function extensionsOfPhp(): string[] {
+  return spawnSync('php', ['-m'], { encoding: 'utf8' }).stdout.toLowerCase().split('\n');
 }

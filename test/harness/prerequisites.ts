@@ -63,8 +63,19 @@ export function requirePrometheus(): void {
   requireCommand('promtool', 'promtool is needed to check files of Prometheus: apt-get install prometheus');
 }
 
+/** The path of it. */
+export function requireChromium(): string {
+  requireCommand('chromium', 'Chromium is needed to look at the page: apt-get install chromium');
+  return '/usr/bin/chromium';
+}
+
 export function requirePython(): void {
   requireCommand('python3', 'Python is needed to check files: apt-get install python3-venv');
+}
+
+export function requireRedis(): void {
+  for (const command of ['redis-server', 'redis-cli'])
+    requireCommand(command, `${command} is needed, whose sessions move: apt-get install redis-server`);
 }
 
 export function requireRsyslog(): void {

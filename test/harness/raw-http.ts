@@ -116,7 +116,7 @@ export class RawConnection {
     if (!head)
       throw new Error(`no answer, but: ${this.received.toString('latin1')} ${this.error?.message ?? ''}`);
     const { status, headers } = head;
-    const bodyless = method === 'HEAD' || status < 200 || status === 204;
+    const bodyless = method === 'HEAD' || status < 200 || status === 204 || status === 304;
     const end = head.bytes + (bodyless ? 0 : Number(headers['content-length']));
     await this.until(() => this.received.length >= end || this.ended || this.closed, 'the body of an answer');
     const body = this.received.subarray(head.bytes, end);

@@ -1,24 +1,30 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Controller, Get, Header, Module } from '@nestjs/common';
+import { Controller, Get, Header, Injectable, Module } from '@nestjs/common';
 import { Settings } from '../../config/settings.js';
 
 /** Written by hand and held against the service by test/e2e/openapi.e2e-spec.ts. */
 const OWN_DOCUMENT = fileURLToPath(new URL('../../../openapi/kask.yaml', import.meta.url));
 
-@Controller('openapi')
-export class OpenapiController {
-  private readonly document: string;
+/** Ours, or what the settings name in its place. */
+@Injectable()
+export class OpenapiDocument {
+  readonly text: string;
 
   constructor({ openapi_spec, base_uri }: Settings) {
-    this.document = withBaseUri(load(openapi_spec), base_uri);
+    this.text = withBaseUri(load(openapi_spec), base_uri);
   }
+}
+
+@Controller('openapi')
+export class OpenapiController {
+  constructor(private readonly document: OpenapiDocument) {}
 
   /** The media type that the service before this one gave it. */
   @Get()
   @Header('Content-Type', 'application/x-yaml')
   serve(): string {
-    return this.document;
+    return this.document.text;
   }
 }
 
@@ -36,5 +42,5 @@ export function withBaseUri(document: string, baseUri: string): string {
   return document.replace(/(?:\s*\{\{- |\{\{)\s*\.BaseURI\s*(?: -\}\}\s*|\}\})/g, () => baseUri);
 }
 
-@Module({ controllers: [OpenapiController] })
+@Module({ controllers: [OpenapiController], providers: [OpenapiDocument], exports: [OpenapiDocument] })
 export class OpenapiModule {}

@@ -18,7 +18,7 @@ export function parseSessionKey(rest: string): string {
   if (segment === '') throw new Problem('not_found', 'There is no key in the path');
   if (segment.includes('/'))
     throw new Problem('not_found', 'A key is one path segment; a slash in it is written %2F');
-  return checked(percentDecoded(segment));
+  return requireUsable(percentDecoded(segment));
 }
 
 function percentDecoded(segment: string): string {
@@ -57,7 +57,8 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-function checked(key: string): string {
+/** Throws the Problem that tells what is wrong with a key, without the key. */
+export function requireUsable(key: string): string {
   if (key.includes('\0')) throw new Problem('bad_request', 'The key contains a NUL character');
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
     throw new Problem('bad_request', `The key is longer than ${MAX_KEY_BYTES} bytes`);

@@ -6,6 +6,7 @@ import { MeasuredSessionStore } from './measured-session-store.js';
 import { SealedSessionStore } from './sealed/sealed-session-store.js';
 import { SessionStore } from './session-store.js';
 import { StorageClock } from './storage-clock.js';
+import { StorageDatacenters } from './storage-datacenters.js';
 
 /** Binds the one store that the settings name; nobody else knows which it is. */
 @Module({})
@@ -22,7 +23,7 @@ export class StorageModule {
       module: StorageModule,
       global: true,
       providers: [Store, ...neededByIt, outermost],
-      exports: [SessionStore, StorageClock],
+      exports: [SessionStore, StorageClock, StorageDatacenters],
     };
   }
 }
@@ -36,6 +37,7 @@ function sealed(store: SessionStore, settings: Settings, metrics: Metrics, logge
 /** A store, then what it needs. Only that one is loaded: the other brings a driver or a database for nothing. */
 const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...Provider[]]>> = {
   cassandra: async () => {
+    const { CassandraDatacenters } = await import('./cassandra/cassandra-datacenters.js');
     const { CassandraService } = await import('./cassandra/cassandra.service.js');
     const { CassandraSessionStore } = await import('./cassandra/cassandra-session-store.js');
     const { PendingDeletes } = await import('./cassandra/pending-deletes.js');
@@ -43,6 +45,7 @@ const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...
     const { Timestamps } = await import('./cassandra/timestamps.js');
     const { ClusterClock } = await import('./cassandra/cluster-clock.js');
     const clock = { provide: StorageClock, useExisting: ClusterClock };
+    const datacenters = { provide: StorageDatacenters, useClass: CassandraDatacenters };
     return [
       CassandraSessionStore,
       PendingDeletes,
@@ -51,10 +54,15 @@ const STORES: Record<Settings['storage'], () => Promise<[Type<SessionStore>, ...
       clock,
       Timestamps,
       CassandraService,
+      datacenters,
     ];
   },
   embedded: async () => {
     const { EmbeddedSessionStore } = await import('./embedded/embedded-session-store.js');
-    return [EmbeddedSessionStore, { provide: StorageClock, useValue: null }];
+    return [
+      EmbeddedSessionStore,
+      { provide: StorageClock, useValue: null },
+      { provide: StorageDatacenters, useValue: null },
+    ];
   },
 };

@@ -111,6 +111,11 @@ export class CassandraService implements OnModuleInit, OnApplicationShutdown {
     return this.client?.getState().getConnectedHosts() ?? [];
   }
 
+  /** Nodes of all datacenters. */
+  knownHosts(): readonly Host[] {
+    return this.client?.hosts.values() ?? [];
+  }
+
   /** What one node, and no other, says of itself, in a single row. */
   async askNode(host: Host, cql: string, timeoutMs: number): Promise<types.Row> {
     if (!this.client) throw this.away;

@@ -39,7 +39,8 @@ class Rows {
     const row = key.toString();
     await this.travel(row);
     const before = this.rows.get(row);
-    if (!statement.startsWith('get') && timestamp > (before?.timestamp ?? 0)) this.rows.set(row, { value, timestamp });
+    if (!statement.startsWith('get') && timestamp > (before?.timestamp ?? 0))
+      this.rows.set(row, { value, timestamp });
     await this.travel(row);
     return before?.value && { value: before.value, ttlSeconds: DAY, writtenAt: before.timestamp };
   }

@@ -14,8 +14,8 @@ const FIRST_DELAY_MS = { nearby: 50, everywhere: 100 };
  * twice. Deletes are one in a hundred requests, and one that waits for another datacenter may need several.
  */
 const EARNED = { nearby: 0.04, everywhere: 1 };
-/** Saved up at most: enough to find out that a node hangs. */
-const MOST_SAVED = 10;
+/** Saved up at most: enough to find out that a node hangs, and for a few deletes to come past one that does elsewhere. */
+const MOST_SAVED = { nearby: 10, everywhere: 30 };
 /** Answers from one look at their latencies to the next, and what earlier ones then still weigh. */
 const LOOK_EVERY = 100;
 const FADE = 0.5;
@@ -34,10 +34,10 @@ export class Hedging {
     return this.of(statement).latencies.delayMs;
   }
 
-  /** Notes how long an answer took from the first try on, in ms. */
+  /** Notes how long an answer took, in ms: from the first try on, or of a delete from the one that it answers. */
   answered(statement: StatementName, ms: number): void {
     const purse = this.of(statement);
-    if (ms <= purse.latencies.delayMs) purse.saved = Math.min(purse.saved + purse.earned, MOST_SAVED);
+    if (ms <= purse.latencies.delayMs) purse.saved = Math.min(purse.saved + purse.earned, purse.most);
     purse.latencies.add(ms);
   }
 
@@ -54,7 +54,8 @@ export class Hedging {
     if (!purse) {
       const reach = statement === 'delete' ? 'everywhere' : 'nearby';
       const latencies = new Latencies(FIRST_DELAY_MS[reach]);
-      this.statements.set(statement, (purse = { latencies, saved: MOST_SAVED, earned: EARNED[reach] }));
+      const most = MOST_SAVED[reach];
+      this.statements.set(statement, (purse = { latencies, saved: most, most, earned: EARNED[reach] }));
     }
     return purse;
   }
@@ -64,6 +65,7 @@ export class Hedging {
 interface Purse {
   readonly latencies: Latencies;
   saved: number;
+  readonly most: number;
   readonly earned: number;
 }
 

@@ -319,10 +319,22 @@ describe('a delete, for which every datacenter has to answer', () => {
   it('is sent to the same coordinators again while all are silent, as each draws whom it tells there', async () => {
     const nodes = silent('a', 'b', 'c');
     const running = remove(...nodes);
-    jest.advanceTimersByTime(100 + 150 + 225 + 340 + 20);
+    jest.advanceTimersByTime(100 + 110 + 121 + 133 + 20);
     expect(asked(nodes)).toEqual([2, 2, 1]);
     nodes[1].attempt.answered(undefined);
     await running;
+  });
+
+  it('lets those after it wait no longer, and pays for its hedges, however late its coordinator draws a node that is well', async () => {
+    for (let i = 0; i < 100; i++) {
+      const nodes = silent('a', 'b', 'c');
+      const running = remove(...nodes);
+      jest.advanceTimersByTime(hedging.delayOf('delete') + 10);
+      nodes[1].attempt.answered(undefined);
+      await running;
+    }
+    expect(hedging.delayOf('delete')).toBeLessThan(20);
+    expect(hedging.spend('delete')).toBe(true);
   });
 
   it('is not sent to them again when they refuse', async () => {

@@ -1,0 +1,376 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Certificates, createCertificates } from '../harness/certificates.js';
+import { CookieJar } from '../harness/cookie-jar.js';
+import { Guardian } from '../harness/guardian.js';
+import { textOf } from '../harness/html-form.js';
+import { KaskProcess } from '../harness/kask.js';
+import { originOf } from '../harness/mediawiki.js';
+import { requirePhp, runPhp } from '../harness/php.js';
+import { REPOSITORY } from '../harness/repository.js';
+import { requestCounts } from '../harness/request-counts.js';
+import { openBackend, type SessionBackend } from '../harness/session-backend.js';
+
+jest.setTimeout(120_000);
+
+const CLIENT = path.join(REPOSITORY, 'clients/php');
+const CALLS = path.join(REPOSITORY, 'test/harness/php-session-calls.php');
+const PROBLEMS = 'https://www.mediawiki.org/wiki/Kask/errors/';
+const ID = 'g1mvh4akca3ajnqr21fb70suul3peqlj';
+
+type Call = [method: string, ...values: string[]];
+
+interface Handler {
+  url: string;
+  prefix?: string;
+  atomic?: boolean;
+  timeoutMs?: number;
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
+beforeAll(requirePhp);
+
+/** Makes calls on one handler and another, all in one PHP. */
+async function callEach(...calls: [Handler, ...Call][]): Promise<unknown[]> {
+  const handlers = [...new Set(calls.map(([handler]) => handler))];
+  const input = {
+    clients: handlers.map(({ prefix: _prefix, atomic: _atomic, ...client }) => client),
+    handlers: handlers.map(({ prefix = 'app:', atomic = false }, i) => [i, prefix, atomic]),
+    calls: calls.map(([handler, method, ...values]) => [handlers.indexOf(handler), method, values]),
+  };
+  return JSON.parse(await runPhp([CALLS], process.env, JSON.stringify(input))) as unknown[];
+}
+
+const call = (handler: Handler, ...calls: Call[]): Promise<unknown[]> =>
+  callEach(...calls.map((each): [Handler, ...Call] => [handler, ...each]));
+
+describe('the login of the example', () => {
+  const guardian = new Guardian(mkdtempSync(path.join(tmpdir(), 'kask-php-')));
+  let data: string;
+  let kask: KaskProcess;
+  let served: ChildProcess;
+  let url: string;
+
+  const start = (port = 0): Promise<KaskProcess> =>
+    KaskProcess.start({ storage: 'embedded', embedded: { path: data }, listen_port: port });
+
+  /** A page as a browser gets it that has these cookies. */
+  async function open(cookies: CookieJar, form?: Record<string, string>) {
+    const answer = await fetch(url, {
+      method: form ? 'POST' : 'GET',
+      body: form ? new URLSearchParams(form) : null,
+      headers: { cookie: cookies.header() },
+    });
+    cookies.keep(answer);
+    const text = textOf(await answer.text());
+    return { status: answer.status, text, setsCookie: answer.headers.has('set-cookie') };
+  }
+
+  async function logIn(name: string): Promise<CookieJar> {
+    const cookies = new CookieJar();
+    await open(cookies, { name });
+    return cookies;
+  }
+
+  const keyOf = (cookies: CookieJar): string => `example:${cookies.get('PHPSESSID')}`;
+
+  const ttlOf = async (key: string): Promise<number> =>
+    Number((await fetch(kask.url(key), { method: 'HEAD' })).headers.get('kask-ttl'));
+
+  beforeAll(async () => {
+    data = mkdtempSync(path.join(tmpdir(), 'kask-embedded-'));
+    kask = await start();
+    served = spawn('php', ['-d', 'display_errors=0', '-S', '127.0.0.1:0', `${CLIENT}/example/index.php`], {
+      env: { ...process.env, KASK_URL: kask.url('') },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    guardian.watch([served.pid as number]);
+    url = await originOf(served);
+  });
+  afterAll(async () => {
+    served?.kill('SIGKILL');
+    await kask?.stop();
+    await new Guardian(data).finish();
+    await guardian.finish();
+  });
+
+  it('is remembered until the person logs out, and then for nobody', async () => {
+    const cookies = await logIn('Žofie <b>');
+    expect((await open(cookies)).text).toContain('You are Žofie <b>.');
+    expect(await (await fetch(kask.url(keyOf(cookies)))).text()).toBe('name|s:10:"Žofie <b>";');
+    const thief = cookies.copy();
+    expect((await open(cookies, { logout: '' })).text).toContain('Log in');
+    expect((await open(thief)).text).toContain('Log in');
+    expect((await fetch(kask.url(keyOf(cookies)))).status).toBe(404);
+  });
+
+  it('lives for gc_maxlifetime, and for as long again when a page was read', async () => {
+    const cookies = await logIn('Ada');
+    const key = keyOf(cookies);
+    expect(await ttlOf(key)).toBeGreaterThan(3_000);
+    const value = await (await fetch(kask.url(key))).text();
+    await fetch(kask.url(key), { method: 'PUT', body: value, headers: { 'Kask-TTL': '900' } });
+    await open(cookies);
+    expect(await ttlOf(key)).toBeGreaterThan(3_000);
+  });
+
+  it('gives the session another id, and takes none up that a stranger has chosen', async () => {
+    const cookies = new CookieJar(new Map([['PHPSESSID', ID]]));
+    await open(cookies, { name: 'Ada' });
+    expect(cookies.get('PHPSESSID')).toMatch(/^[0-9a-f]{64}$/);
+    expect((await fetch(kask.url(`example:${ID}`))).status).toBe(404);
+    const before = cookies.get('PHPSESSID');
+    await open(cookies, { name: 'Grace' });
+    expect(cookies.get('PHPSESSID')).not.toBe(before);
+    expect((await fetch(kask.url(`example:${before}`))).status).toBe(404);
+  });
+
+  it('costs nothing of a visitor who has no session', async () => {
+    const before = await requestCounts(kask);
+    expect((await open(new CookieJar())).text).toContain('Log in');
+    expect(await requestCounts(kask)).toEqual(before);
+  });
+
+  it('outlives an outage, in which nobody is taken for a visitor', async () => {
+    const cookies = await logIn('Ada');
+    const { port } = new URL(kask.origin);
+    await kask.kill();
+    expect(await open(cookies)).toEqual({
+      status: 503,
+      text: 'Your session cannot be reached just now. You are still logged in: please try again.',
+      setsCookie: false,
+    });
+    expect((await open(cookies, { logout: '' })).status).toBe(503);
+    kask = await start(Number(port));
+    expect((await open(cookies)).text).toContain('You are Ada.');
+  });
+});
+
+describe.each(['embedded', 'cassandra'] as const)('the handler on the %s store', (store) => {
+  let backend: SessionBackend;
+  let kask: KaskProcess;
+  let plain: Handler;
+  let atomic: Handler;
+  let other: Handler;
+
+  const get = async (key: string): Promise<string | undefined> => {
+    const answer = await fetch(kask.url(key));
+    return answer.status === 200 ? answer.text() : undefined;
+  };
+
+  beforeAll(async () => {
+    const namespaces = { carts: { keys: ['cart:*'], atomic: true } };
+    backend = await openBackend(store);
+    kask = await KaskProcess.start({ ...backend.settings, namespaces });
+    plain = { url: kask.url('') };
+    atomic = { url: kask.url(''), prefix: 'cart:', atomic: true };
+    other = { ...atomic };
+  });
+  afterAll(async () => {
+    await kask?.stop();
+    await backend?.close();
+  });
+
+  it('keeps what PHP may write, byte for byte', async () => {
+    const value = 'n|s:4:"a\u0000|😀";';
+    expect(await call(plain, ['write', ID, value], ['close'], ['read', ID], ['destroy', ID])).toEqual([
+      true,
+      true,
+      value,
+      true,
+    ]);
+    expect(await get(`app:${ID}`)).toBeUndefined();
+  });
+
+  it('takes a session that was emptied for one that is not there', async () => {
+    expect(await call(plain, ['write', ID, 'a|i:1;'], ['write', ID, ''], ['close'], ['read', ID])).toEqual([
+      true,
+      true,
+      true,
+      '',
+    ]);
+  });
+
+  it('renews only what is there: what was logged out meanwhile stays so', async () => {
+    expect(await call(plain, ['updateTimestamp', ID, 'a|i:1;'])).toEqual([true]);
+    expect(await get(`app:${ID}`)).toBeUndefined();
+  });
+
+  it('tells who writes last that the session is not as it was read', async () => {
+    const conflict = { threw: 'Kask\\KaskConflict', status: 412, problem: 'precondition_failed' };
+    const results = await callEach(
+      [atomic, 'read', ID],
+      [other, 'read', ID],
+      [atomic, 'write', ID, 'of|s:1:"A";'],
+      [other, 'write', ID, 'of|s:1:"B";'],
+      [other, 'close'],
+      [other, 'read', ID],
+      [atomic, 'write', ID, 'of|s:2:"A2";'],
+      [other, 'write', ID, 'of|s:1:"B";'],
+    );
+    expect(results).toMatchObject(['', '', true, conflict, true, 'of|s:1:"A";', true, conflict]);
+    expect(await get(`cart:${ID}`)).toBe('of|s:2:"A2";');
+  });
+
+  it('does not let a slow page revive a session that was logged out', async () => {
+    const results = await callEach(
+      [atomic, 'read', ID],
+      [other, 'destroy', ID],
+      [atomic, 'write', ID, 'of|s:1:"A";'],
+    );
+    expect(results[2]).toMatchObject({ threw: 'Kask\\KaskConflict' });
+    expect(await get(`cart:${ID}`)).toBeUndefined();
+  });
+
+  it('has a page go on from the session as it is, once it was told', async () => {
+    await call(atomic, ['write', ID, 'n|i:1;']);
+    const script = `require '${CLIENT}/autoload.php';
+      $kask = new Kask\\KaskClient($argv[1]);
+      (new Kask\\KaskSessionHandler($kask, 'cart:', atomic: true))->register();
+      session_id('${ID}');
+      session_start(['use_cookies' => false, 'cache_limiter' => '']);
+      $_SESSION['n']++;
+      $kask->set('cart:${ID}', 'n|i:10;', 60);
+      try {
+        session_write_close();
+      } catch (Kask\\KaskConflict) {
+        session_start();
+        echo 'again ', $_SESSION['n']++;
+        session_write_close();
+      }`;
+    expect(await runPhp(['-d', 'display_errors=1', '-r', script, kask.url('')], process.env)).toBe(
+      'again 10',
+    );
+    expect(await get(`cart:${ID}`)).toBe('n|i:11;');
+  });
+
+  it('says that a namespace is not atomic', async () => {
+    const [refused] = await call({ ...plain, atomic: true }, ['write', ID, 'a|i:1;']);
+    expect(refused).toMatchObject({ threw: 'Kask\\KaskRefused', status: 400, problem: 'not_atomic' });
+  });
+});
+
+describe('the handler when things go wrong', () => {
+  interface Reply {
+    status: number;
+    problem?: string;
+    body?: string;
+  }
+  let server: Server;
+  let handler: Handler;
+  let replies: (Reply | 'silence')[] = [];
+  let asked: string[] = [];
+
+  const unavailable: Reply = { status: 503, problem: 'unavailable' };
+  const timeout: Reply = { status: 504, problem: 'timeout' };
+  const absent: Reply = { status: 404, problem: 'not_found' };
+  const forbidden: Reply = { status: 403, problem: 'forbidden' };
+  const found: Reply = { status: 200, body: 'a|i:1;' };
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      asked.push(String(request.method));
+      request.resume();
+      const reply = replies.shift();
+      if (reply === undefined || reply === 'silence') return;
+      const { status, problem, body } = reply;
+      response.writeHead(status).end(problem ? JSON.stringify({ type: PROBLEMS + problem }) : body);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    handler = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+  });
+  afterAll(() => {
+    server?.closeAllConnections();
+    server?.close();
+  });
+
+  const read: Call = ['read', ID];
+  const write: Call = ['write', ID, 'a|i:1;'];
+  const destroy: Call = ['destroy', ID];
+  const thrown = (name: string, more: object = {}): unknown =>
+    expect.objectContaining({ threw: `Kask\\${name}`, ...more });
+  const inDoubt = thrown('KaskUnavailable', { outcomeUnknown: true });
+
+  it.each<[name: string, call: Call, replies: Reply[], result: unknown, asked: string]>([
+    ['a read', read, [unavailable, found], 'a|i:1;', 'GET GET'],
+    ['a read that came to nothing', read, [timeout, found], 'a|i:1;', 'GET GET'],
+    ['a read twice, and no more', read, [timeout, timeout], thrown('KaskUnavailable'), 'GET GET'],
+    ['a write that was refused', write, [unavailable, { status: 201 }], true, 'PUT PUT'],
+    ['a write that may have been done, once', write, [timeout], inDoubt, 'PUT'],
+    ['a renewal that fails, once', ['updateTimestamp', ID, 'a|i:1;'], [timeout], false, 'PATCH'],
+    ['a logout', destroy, [timeout, { status: 204 }], true, 'DELETE DELETE'],
+    ['a logout that goes on, once', destroy, [{ status: 503, problem: 'delete_pending' }], true, 'DELETE'],
+    ['for what is not there, once', read, [absent], '', 'GET'],
+    ['who does not know such a path, once', read, [{ status: 404 }], thrown('KaskProtocolError'), 'GET'],
+    ['who sends it elsewhere, once', read, [{ status: 302 }], thrown('KaskProtocolError'), 'GET'],
+    ['for what it may not have, once', read, [forbidden], thrown('KaskRefused', { status: 403 }), 'GET'],
+    ['for an id in doubt, which stays', ['validateId', ID], [timeout, timeout], true, 'GET GET'],
+    ['not at all for an id that is none', ['validateId', '../../x'], [], false, ''],
+  ])('asks %s', async (_, made, given, result, methods) => {
+    [replies, asked] = [given, []];
+    expect(await call(handler, made)).toEqual([result]);
+    expect(asked.join(' ')).toBe(methods);
+  });
+
+  it('leaves what does not answer in time', async () => {
+    [replies, asked] = [['silence', 'silence'], []];
+    const start = Date.now();
+    const [result] = await call({ ...handler, timeoutMs: 500 }, read);
+    expect(result).toEqual(inDoubt);
+    expect(Date.now() - start).toBeLessThan(30_000);
+  });
+
+  it('shows no session id, and nothing of the session, in what PHP writes of it', () => {
+    const secret = 'a|s:6:"secret";';
+    const script = `require '${CLIENT}/autoload.php';
+      $handler = new Kask\\KaskSessionHandler(new Kask\\KaskClient('http://127.0.0.1:1/'), 'app:');
+      $handler->write('${ID}', '${secret}');`;
+    const shown = ['-d', 'zend.exception_ignore_args=0', '-d', 'zend.exception_string_param_max_len=1000'];
+    const { stdout, stderr, status } = spawnSync('php', [...shown, '-d', 'display_errors=1', '-r', script], {
+      encoding: 'utf8',
+    });
+    expect([status, `${stdout}${stderr}`]).toEqual([255, expect.stringContaining('KaskUnavailable')]);
+    expect(`${stdout}${stderr}`).not.toMatch(new RegExp(`${ID}|secret`));
+  });
+});
+
+describe('the handler by mutual TLS', () => {
+  let certificates: Certificates;
+  let kask: KaskProcess;
+
+  beforeAll(async () => {
+    certificates = createCertificates({ addresses: ['127.0.0.1'] });
+    const { ca, serverCertificate: cert, serverKey: key } = certificates;
+    const tls = { cert, key, client_ca: ca, client_auth: 'required' };
+    const clients = { client: { may: ['read', 'write', 'delete'], keys: ['app:'] } };
+    const authorization = { clients };
+    kask = await KaskProcess.start({ storage: 'embedded', tls, authentication: 'required', authorization });
+  });
+  afterAll(async () => {
+    await kask?.stop();
+    await new Guardian(certificates.directory).finish();
+  });
+
+  it('shows its certificate, and trusts no other authority', async () => {
+    const { ca, clientCertificate: cert, clientKey: key, strangerCa } = certificates;
+    const known = { url: kask.url(''), ca, cert, key };
+    const results = await callEach(
+      [known, 'write', ID, 'a|i:1;'],
+      [known, 'read', ID],
+      [{ ...known, prefix: 'other:' }, 'read', ID],
+      [{ url: known.url, ca }, 'read', ID],
+      [{ ...known, ca: strangerCa }, 'read', ID],
+      [{ url: known.url, cert, key }, 'read', ID],
+    );
+    const refused = { threw: 'Kask\\KaskRefused', status: 403, problem: 'forbidden' };
+    const away = { threw: 'Kask\\KaskUnavailable', status: null };
+    expect(results).toMatchObject([true, 'a|i:1;', refused, away, away, away]);
+  });
+});
