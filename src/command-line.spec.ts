@@ -25,6 +25,14 @@ it.each<[string[], ReturnType<typeof parseCommandLine>]>([
     ['schema', 'print', '--datacenter', 'eqiad=3', '--datacenter=a=b=5'],
     { action: 'schema', word: 'print', datacenters: { eqiad: 3, 'a=b': 5 }, config: DEFAULT },
   ],
+  [
+    ['import', '--from', 'redis://localhost', '--dry-run'],
+    {
+      action: 'import',
+      options: expect.objectContaining({ from: 'redis://localhost', 'dry-run': true }),
+      config: DEFAULT,
+    },
+  ],
   [['-help'], { action: 'help', config: DEFAULT }],
 ])('%j', (argv, expected) => {
   expect(parseCommandLine(argv)).toEqual(expected);
@@ -43,6 +51,9 @@ it.each([
   [['schema'], "'schema' needs one of print, apply, check; see --help"],
   [['schema', 'aply'], "Unknown schema command 'aply'; did you mean 'apply'?; see --help"],
   [['schema', 'apply', 'now'], "Nothing can follow 'schema apply'; see --help"],
+  [['import', 'now'], "Nothing can follow 'import'; see --help"],
+  [['--from', 'redis://localhost'], "Option '--from' is of 'import' alone; see --help"],
+  [['schema', 'check', '--dry-run'], "Option '--dry-run' is of 'import' alone; see --help"],
   [['pool', '--datacenter', 'eqiad=3'], "Option '--datacenter' is of 'schema' alone; see --help"],
   ...['eqiad', 'eqiad=0', '=3', 'eqiad=three'].map((datacenter): [string[], string] => [
     ['schema', 'print', '--datacenter', datacenter],
@@ -65,6 +76,17 @@ it('is told in the usage, in lines that a terminal holds', () => {
     'schema apply',
     'schema check',
     '--datacenter NAME=REPLICAS',
+    'import',
+    ...[
+      '--from URL',
+      '--match GLOB',
+      '--strip PREFIX',
+      '--add PREFIX',
+      '--values AS',
+      '--state FILE',
+      '--rate N',
+    ],
+    ...['--dry-run', '--ca, --cert, --key FILE', 'KASK_IMPORT_PASSWORD', 'KASK_IMPORT_PASSWORD_FILE'],
     '--config FILE',
     '--check-config',
     '--hash-key',

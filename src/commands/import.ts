@@ -79,7 +79,9 @@ function beginning(file: ImportStateFile, terminal: Terminal): ImportState {
   const { state, isResumed, isOfAnotherRun } = file.load();
   if (isResumed) terminal.tell(ok('state', `going on at ${Math.floor(shareDone(state.cursor) * 100)} %`));
   if (isOfAnotherRun)
-    terminal.tell(warn('state', 'this Redis was started again, or is another', 'none: it begins anew'));
+    terminal.tell(
+      warn('state', 'this Redis was started again, or is another', 'nothing to do: it begins anew'),
+    );
   return state;
 }
 

@@ -99,4 +99,14 @@ describe('moments', () => {
         expect.stringContaining('allowed: nothing later than `encryption.read_unencrypted_until`'),
       ]),
   );
+
+  it('that are yet to come are warned about where a namespace is atomic', () => {
+    const encryption = { key_file: written('keys', KEYS), read_unencrypted_until: '9999-12-31' };
+    const namespaces = { carts: { keys: ['cart:*'], atomic: true }, locks: { keys: ['*:lock'] } };
+    expect(findings({ encryption, namespaces })).toEqual([
+      'namespaces.carts.atomic: writes to it are refused until encryption.read_unencrypted_until, 9999-12-31',
+    ]);
+    const past = { ...encryption, read_unencrypted_until: '2000-01-01' };
+    expect(findings({ encryption: past, namespaces })).toEqual([]);
+  });
 });

@@ -8,9 +8,9 @@ export const OTHER = 'other';
 const MOST = 32;
 
 export function checkNamespaces(
-  { namespaces = {} }: Settings,
+  { namespaces = {}, encryption }: Settings,
   written: Map<string, Written>,
-  { faults }: Findings,
+  { faults, warnings }: Findings,
 ): void {
   const named = Object.keys(namespaces).filter((name) => name !== OTHER);
   if (named.length > MOST)
@@ -18,6 +18,12 @@ export function checkNamespaces(
   const unwritten = named.map((name) => `namespaces.${name}.keys`).filter((path) => !written.has(path));
   for (const path of unwritten)
     faults.push(`${path}: found nothing; allowed: list of patterns of session keys`);
+  const until = encryption?.read_unencrypted_until;
+  if (until && Date.parse(until) > Date.now())
+    for (const name of named.filter((each) => namespaces[each]?.atomic))
+      warnings.push(
+        `namespaces.${name}.atomic: writes to it are refused until encryption.read_unencrypted_until, ${until}`,
+      );
   if (namespaces[OTHER]?.atomic)
     faults.push(`namespaces.${OTHER}.atomic: found true; allowed: false, as it has what no other has`);
   if (namespaces[OTHER]?.keys)

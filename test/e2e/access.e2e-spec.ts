@@ -36,6 +36,7 @@ const OPERATIONS = {
   look: ['HEAD', '/sessions/v1/enwiki%3AMWSession%3Athere'],
   write: ['PUT', '/sessions/v1/enwiki%3AMWSession%3Awritten'],
   post: ['POST', '/sessions/v1/enwiki%3AMWSession%3Awritten'],
+  touch: ['PATCH', '/sessions/v1/enwiki%3AMWSession%3Awritten'],
   delete: ['DELETE', '/sessions/v1/enwiki%3AMWSession%3Awritten'],
   'read another': ['GET', '/sessions/v1/frwiki%3AMWSession%3Athere'],
   'delete another': ['DELETE', '/sessions/v1/frwiki%3AMWSession%3Aabsent'],
@@ -45,12 +46,12 @@ const OPERATIONS = {
 
 /** Answers to OPERATIONS, in their order. */
 type Answers = number[];
-const NOBODY: Answers = [401, 401, 401, 401, 401, 401, 401, 401, 401, 200];
-const FORBIDDEN: Answers = [403, 403, 403, 403, 403, 403, 403, 403, 403, 200];
-const OF_WEB: Answers = [200, 404, 200, 201, 201, 204, 403, 403, 403, 200];
-const OF_JOB: Answers = [200, 404, 200, 403, 403, 403, 404, 403, 403, 200];
-const OF_SCRAPER: Answers = [403, 403, 403, 403, 403, 403, 403, 403, 200, 200];
-const ANYTHING: Answers = [200, 404, 200, 201, 201, 204, 200, 204, 200, 200];
+const NOBODY: Answers = [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 200];
+const FORBIDDEN: Answers = [403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200];
+const OF_WEB: Answers = [200, 404, 200, 201, 201, 204, 204, 403, 403, 403, 200];
+const OF_JOB: Answers = [200, 404, 200, 403, 403, 403, 403, 404, 403, 403, 200];
+const OF_SCRAPER: Answers = [403, 403, 403, 403, 403, 403, 403, 403, 403, 200, 200];
+const ANYTHING: Answers = [200, 404, 200, 201, 201, 204, 204, 200, 204, 200, 200];
 
 interface Caller {
   certificate?: KeyPair;

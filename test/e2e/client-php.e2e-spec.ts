@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { stringify } from 'yaml';
 import { type Certificates, createCertificates } from '../harness/certificates.js';
 import { CookieJar } from '../harness/cookie-jar.js';
 import { Guardian } from '../harness/guardian.js';
@@ -12,6 +13,7 @@ import { textOf } from '../harness/html-form.js';
 import { KaskProcess } from '../harness/kask.js';
 import { originOf } from '../harness/mediawiki.js';
 import { requirePhp, runPhp } from '../harness/php.js';
+import { RedisServer } from '../harness/redis-server.js';
 import { REPOSITORY } from '../harness/repository.js';
 import { requestCounts } from '../harness/request-counts.js';
 import { openBackend, type SessionBackend } from '../harness/session-backend.js';
@@ -136,6 +138,23 @@ describe('the login of the example', () => {
     const before = await requestCounts(kask);
     expect((await open(new CookieJar())).text).toContain('Log in');
     expect(await requestCounts(kask)).toEqual(before);
+  });
+
+  it('goes on from a session that PHP kept in Redis, as the README says', async () => {
+    const redis = await RedisServer.start();
+    redis.ask('set', `PHPREDIS_SESSION:${ID}`, 'name|s:3:"Ada";', 'EX', '1000');
+    const { port } = new URL(kask.origin);
+    // The embedded store belongs to one process at a time.
+    await kask.stop();
+    const config = path.join(data, 'import.yaml');
+    writeFileSync(config, stringify({ storage: 'embedded', embedded: { path: data } }));
+    const command = /^kask import (.*)$/m.exec(readFileSync(`${CLIENT}/README.md`, 'utf8'))?.[1] ?? '';
+    const placed = command.replace('redis://127.0.0.1:6379', redis.url).replace('shop:', 'example:');
+    execFileSync(path.join(REPOSITORY, 'dist/main.js'), ['import', '--config', config, ...placed.split(' ')]);
+    await redis.stop();
+    kask = await start(Number(port));
+    const cookies = new CookieJar(new Map([['PHPSESSID', ID]]));
+    expect((await open(cookies)).text).toContain('You are Ada.');
   });
 
   it('outlives an outage, in which nobody is taken for a visitor', async () => {
@@ -265,7 +284,7 @@ describe('the handler when things go wrong', () => {
   }
   let server: Server;
   let handler: Handler;
-  let replies: (Reply | 'silence')[] = [];
+  let replies: (Reply | 'silence' | 'end')[] = [];
   let asked: string[] = [];
 
   const unavailable: Reply = { status: 503, problem: 'unavailable' };
@@ -279,7 +298,8 @@ describe('the handler when things go wrong', () => {
       asked.push(String(request.method));
       request.resume();
       const reply = replies.shift();
-      if (reply === undefined || reply === 'silence') return;
+      if (reply === 'end') request.once('end', () => request.socket.destroy());
+      if (reply === undefined || reply === 'silence' || reply === 'end') return;
       const { status, problem, body } = reply;
       response.writeHead(status).end(problem ? JSON.stringify({ type: PROBLEMS + problem }) : body);
     });
@@ -320,11 +340,17 @@ describe('the handler when things go wrong', () => {
   });
 
   it('leaves what does not answer in time', async () => {
-    [replies, asked] = [['silence', 'silence'], []];
+    [replies, asked] = [[found, 'silence'], []];
     const start = Date.now();
-    const [result] = await call({ ...handler, timeoutMs: 500 }, read);
-    expect(result).toEqual(inDoubt);
+    expect(await call({ ...handler, timeoutMs: 500 }, read, write)).toEqual(['a|i:1;', inDoubt]);
+    expect(asked).toEqual(['GET', 'PUT']);
     expect(Date.now() - start).toBeLessThan(30_000);
+  });
+
+  it('asks a write once when the connection ends without an answer', async () => {
+    [replies, asked] = [[found, 'end'], []];
+    expect(await call(handler, read, write)).toEqual(['a|i:1;', inDoubt]);
+    expect(asked).toEqual(['GET', 'PUT']);
   });
 
   it('shows no session id, and nothing of the session, in what PHP writes of it', () => {

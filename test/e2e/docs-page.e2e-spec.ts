@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { startChromium, WatchedTab } from '../harness/browser.js';
+import { sharedCassandra } from '../harness/cassandra/cluster-of-the-run.js';
 import { KaskProcess } from '../harness/kask.js';
 import { exchange } from '../harness/raw-http.js';
+import { openBackend } from '../harness/session-backend.js';
 
 // A browser on a machine that does other things as well.
 jest.setTimeout(120_000);
@@ -65,7 +67,10 @@ describe('the page', () => {
     await write(tab, { Key: 'nobody' });
     expect(await press(tab, 'Read')).toMatch(/^404 · Not found/);
     await tab.page.getByText('Conditions').click();
-    await tab.page.locator('.operation summary').filter({ hasText: /^\s*POST/ }).click();
+    await tab.page
+      .locator('.operation summary')
+      .filter({ hasText: /^\s*POST/ })
+      .click();
     expect(await tab.axe()).toEqual([]);
     expect(await tab.page.evaluate('document.documentElement.scrollWidth')).toBe(viewport.width);
     await tab.screenshot(`docs-${name}-unfolded`);
@@ -288,6 +293,25 @@ describe('the state of the service', () => {
     expect(await press(tab, 'Read')).toMatch(/^503 · Service unavailable/);
     await tab.close();
     await away.stop();
+  });
+
+  it('has the datacenters of Cassandra, and which of them is ours', async () => {
+    const backend = await openBackend('cassandra');
+    const { datacenter } = sharedCassandra();
+    const onCassandra = await KaskProcess.start({ ...backend.settings, docs_page: true });
+    const tab = await open({}, onCassandra);
+    await tab.page.waitForSelector('#ready.good');
+    const { datacenters } = (await (await fetch(`${onCassandra.origin}/docs/state`)).json()) as {
+      datacenters: { name: string; nodes: number; up: number }[];
+    };
+    expect(datacenters).toContainEqual(expect.objectContaining({ name: datacenter, local: true }));
+    for (const { name, nodes, up } of datacenters)
+      expect(await tab.page.innerText('#datacenters')).toContain(`${name}: ${up} of ${nodes} nodes up`);
+    expect(await tab.page.innerText('#storage')).toBe('Cassandra');
+    expect(tab.wrongs).toEqual([]);
+    await tab.close();
+    await onCassandra.stop();
+    await backend.close();
   });
 
   it('is JSON', async () => {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { stringify } from 'yaml';
 import { type Certificates, createCertificates } from '../harness/certificates.js';
 import { EnvoyProcess } from '../harness/envoy.js';
 import { freePorts } from '../harness/free-ports.js';
@@ -19,6 +20,7 @@ jest.setTimeout(120_000);
 
 const PAGE = readFileSync(path.join(REPOSITORY, 'docs/mediawiki.md'), 'utf8');
 const BLOCKS = fencesOf(PAGE);
+const MAIN = path.join(REPOSITORY, 'dist/main.js');
 const HOUR = 3_600;
 
 let wiki: MediaWiki;
@@ -70,6 +72,8 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
   let staying: WikiUser[];
   /** Who has not been here since the beginning. */
   let idle: WikiUser;
+  /** Who comes once the service is alone. */
+  let absent: WikiUser;
   /** With the cookies of those who have logged out. */
   const thieves: WikiUser[] = [];
 
@@ -131,6 +135,7 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
     await step(undefined, HOUR);
     staying = [await logIn()];
     idle = await logIn();
+    absent = await logIn();
     await live('Before');
   });
   afterAll(async () => {
@@ -160,14 +165,18 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
   it('2: while the service is away, the old store has everybody', async () => {
     await kask.kill();
     expect(await nameOf(staying[0] as WikiUser)).toBe(wiki.admin.name);
+    // The embedded store belongs to one process at a time.
+    if (from === 'redis') importSessions();
     kask = await start(Number(new URL(kask.origin).port));
     await expectAsBefore();
+    if (from === 'redis') expect(await ttlOf(absent)).toBeGreaterThan(HOUR - 600);
   });
 
   it('3: after a lifetime, in which each session was renewed, the service is alone', async () => {
     await step('2. Read from the service', 10 * HOUR);
     await expectAsBefore();
     await step('3. The service alone', 10 * HOUR);
+    if (from === 'redis') expect(await nameOf(absent)).toBe(wiki.admin.name);
     await live('The service alone');
     expect(readsAt()).toContain('GET 200');
     expect(wiki.sessionComplaints().filter((line) => line.includes(` on 127.0.0.1:${redis.port}`))).toEqual(
@@ -187,6 +196,19 @@ describe.each(['redis', 'database'] as const)('moving from the %s', (from) => {
     await live('As before');
     expect(wiki.sessionRequests()).toEqual([]);
   });
+
+  function importSessions(): void {
+    const config = path.join(certificates.directory, 'import.yaml');
+    writeFileSync(config, stringify(backend.settings));
+    const hmacKey = path.join(certificates.directory, 'hmac-key');
+    writeFileSync(hmacKey, /'hmac_key' => '(.*)'/.exec(documented('The settings'))?.[1] ?? '');
+    const places = {
+      '/etc/kask/hmac-key': hmacKey,
+      'kask import': `${MAIN} import --config ${config}`,
+      '127.0.0.1:6379': `127.0.0.1:${redis.port}`,
+    };
+    execFileSync('bash', ['-euo', 'pipefail', '-c', placed(documented('Without waiting', 'sh'), places)]);
+  }
 
   async function emptyOldStore(): Promise<void> {
     if (from === 'database') return wiki.runOnCache(/`(DELETE FROM .*?)`/.exec(PAGE)?.[1] ?? '');

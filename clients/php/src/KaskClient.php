@@ -138,7 +138,17 @@ final class KaskClient
             },
         ]);
         if ($value !== null) {
-            curl_setopt($this->connection, CURLOPT_POSTFIELDS, $value);
+            $sent = 0;
+            curl_setopt_array($this->connection, [
+                CURLOPT_UPLOAD => true,
+                CURLOPT_INFILESIZE => strlen($value),
+                // CURLOPT_POSTFIELDS are sent again, unasked, if a connection that was used before ends without answer.
+                CURLOPT_READFUNCTION => static function ($curl, $file, int $most) use ($value, &$sent): string {
+                    $part = substr($value, $sent, $most);
+                    $sent += strlen($part);
+                    return $part;
+                },
+            ]);
         }
         $body = curl_exec($this->connection);
         if ($body === false) {

@@ -23,7 +23,9 @@ const NAMES = [
   'Cookie',
   'Expect',
   'Host',
+  'If-Match',
   'If-None-Match',
+  'Kask-TTL',
   'Keep-Alive',
   'Range',
   'TE',
@@ -121,6 +123,9 @@ function fieldText(random: Random): string {
     '-5',
     '+5',
     '0x5',
+    '*',
+    'W/"a", "b"',
+    ',,"',
   ];
   return random.chance(0.5) ? random.oneOf(some) : oddText(random);
 }
