@@ -280,7 +280,10 @@ describe('the handler when things go wrong', () => {
   interface Reply {
     status: number;
     problem?: string;
+    /** What the problem names as its place. */
+    instance?: string;
     body?: string;
+    type?: string;
   }
   let server: Server;
   let handler: Handler;
@@ -290,6 +293,8 @@ describe('the handler when things go wrong', () => {
   const unavailable: Reply = { status: 503, problem: 'unavailable' };
   const timeout: Reply = { status: 504, problem: 'timeout' };
   const absent: Reply = { status: 404, problem: 'not_found' };
+  const nowhere: Reply = { ...absent, instance: '/' };
+  const login: Reply = { status: 200, body: '<html>', type: 'text/html' };
   const forbidden: Reply = { status: 403, problem: 'forbidden' };
   const found: Reply = { status: 200, body: 'a|i:1;' };
 
@@ -300,8 +305,9 @@ describe('the handler when things go wrong', () => {
       const reply = replies.shift();
       if (reply === 'end') request.once('end', () => request.socket.destroy());
       if (reply === undefined || reply === 'silence' || reply === 'end') return;
-      const { status, problem, body } = reply;
-      response.writeHead(status).end(problem ? JSON.stringify({ type: PROBLEMS + problem }) : body);
+      const { status, problem, instance, body, type = 'application/octet-stream' } = reply;
+      const document = JSON.stringify({ type: PROBLEMS + problem, instance });
+      response.writeHead(status, { 'Content-Type': type }).end(problem ? document : body);
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     handler = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
@@ -324,11 +330,15 @@ describe('the handler when things go wrong', () => {
     ['a read twice, and no more', read, [timeout, timeout], thrown('KaskUnavailable'), 'GET GET'],
     ['a write that was refused', write, [unavailable, { status: 201 }], true, 'PUT PUT'],
     ['a write that may have been done, once', write, [timeout], inDoubt, 'PUT'],
+    ['a write that a proxy lost, once', write, [{ status: 503 }], inDoubt, 'PUT'],
     ['a renewal that fails, once', ['updateTimestamp', ID, 'a|i:1;'], [timeout], false, 'PATCH'],
     ['a logout', destroy, [timeout, { status: 204 }], true, 'DELETE DELETE'],
     ['a logout that goes on, once', destroy, [{ status: 503, problem: 'delete_pending' }], true, 'DELETE'],
     ['for what is not there, once', read, [absent], '', 'GET'],
     ['who does not know such a path, once', read, [{ status: 404 }], thrown('KaskProtocolError'), 'GET'],
+    ['where nobody keeps sessions, once', read, [nowhere], thrown('KaskProtocolError'), 'GET'],
+    ['where nobody takes them, once', write, [absent], thrown('KaskProtocolError'), 'PUT'],
+    ['who would have it log in, once', read, [login], thrown('KaskProtocolError'), 'GET'],
     ['who sends it elsewhere, once', read, [{ status: 302 }], thrown('KaskProtocolError'), 'GET'],
     ['for what it may not have, once', read, [forbidden], thrown('KaskRefused', { status: 403 }), 'GET'],
     ['for an id in doubt, which stays', ['validateId', ID], [timeout, timeout], true, 'GET GET'],
@@ -337,6 +347,12 @@ describe('the handler when things go wrong', () => {
     [replies, asked] = [given, []];
     expect(await call(handler, made)).toEqual([result]);
     expect(asked.join(' ')).toBe(methods);
+  });
+
+  it('asks once to delete under a condition what may be gone already', async () => {
+    [replies, asked] = [[found, timeout], []];
+    const results = await call({ ...handler, atomic: true }, read, ['write', ID, '']);
+    expect([results, asked.join(' ')]).toEqual([['a|i:1;', inDoubt], 'GET DELETE']);
   });
 
   it('leaves what does not answer in time', async () => {

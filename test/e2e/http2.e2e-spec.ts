@@ -148,6 +148,8 @@ describe('the table of the contract', () => {
     const known = { 'if-none-match': entityTag('Ada') };
     expect(told(await ask({ target, headers: known }))).toEqual({ status: 304, headers: about, body: '' });
     expect(told(await ask({ method: 'PATCH', target }))).toEqual({ status: 204, headers: about, body: '' });
+    expect((await ask({ method: 'PATCH', target, body: '' })).status).toBe(204);
+    expect((await ask({ method: 'PATCH', target, body: 'Eve' })).status).toBe(415);
     for (let i = 0; i < 2; i++)
       expect(told(await ask({ method: 'DELETE', target }))).toEqual({
         status: 204,

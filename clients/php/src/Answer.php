@@ -18,7 +18,23 @@ final readonly class Answer
     /** `not_found` of a problem document (RFC 9457) of Kask's. */
     public function problem(): ?string
     {
-        $type = json_decode($this->body, true)['type'] ?? null;
+        $type = $this->member('type');
         return is_string($type) && preg_match('~/Kask/errors/(\w+)$~D', $type, $name) ? $name[1] : null;
+    }
+
+    public function isValue(): bool
+    {
+        return ($this->headers['content-type'] ?? '') === 'application/octet-stream';
+    }
+
+    /** Kask's own word that there is no such session: not that of a proxy, and not about a path that is nobody's. */
+    public function isAbsence(): bool
+    {
+        return $this->status === 404 && $this->problem() === 'not_found' && $this->member('instance') !== '/';
+    }
+
+    private function member(string $name): mixed
+    {
+        return json_decode($this->body, true)[$name] ?? null;
     }
 }

@@ -12,6 +12,7 @@ final class KaskClient
 {
     private const CONNECT_TIMEOUT_MS = 1_200;
     private const TRIES = 2;
+    private const SUCCESS = ['GET' => 200, 'PUT' => 201, 'PATCH' => 204, 'DELETE' => 204];
     /** Before the second try, within this and twice this: all that have failed would come back at once. */
     private const PAUSE_MS = 50;
 
@@ -98,8 +99,10 @@ final class KaskClient
             try {
                 return self::accept($method, $this->send($method, $key, $headers, $value, $deadline));
             } catch (KaskUnavailable $unavailable) {
-                // Whatever was written or deleted meanwhile would be lost to a write that is done again.
-                $isSafe = in_array($method, ['GET', 'DELETE'], true) || !$unavailable->outcomeUnknown;
+                // Whatever was written or deleted meanwhile would be lost to a write that is done again; and a
+                // condition may not hold any more for what has been done under it.
+                $isRepeatable = $method === 'GET' || $method === 'DELETE' && $headers === [];
+                $isSafe = $isRepeatable || !$unavailable->outcomeUnknown;
                 if (!$isSafe || $try === self::TRIES || self::nowMs() + 2 * self::PAUSE_MS >= $deadline) {
                     throw $unavailable;
                 }
@@ -162,19 +165,21 @@ final class KaskClient
     private static function accept(string $method, #[SensitiveParameter] Answer $answer): Answer
     {
         $status = $answer->status;
-        if (in_array($status, [200, 201, 204], true)) {
+        // What a proxy says with 200, such as a page to log in, is no session.
+        if ($status === self::SUCCESS[$method] && ($method !== 'GET' || $answer->isValue())) {
             return $answer;
         }
         $problem = $answer->problem();
-        // Without Kask's own problem it may be a proxy that knows no such path: that logs nobody out.
-        if ($status === 404 && $problem === 'not_found' || $problem === 'delete_pending') {
+        // A 404 of a proxy's, or of a URL that is wrong, logs nobody out; and nothing was written.
+        if ($method !== 'PUT' && $answer->isAbsence() || $problem === 'delete_pending') {
             return $answer;
         }
         $told = "Kask answered $method with $status" . ($problem === null ? '' : " ($problem)");
         throw match (true) {
-            $status >= 500 => new KaskUnavailable($told, $status !== 503, $status, $problem),
+            // A 503 of Kask's says that nothing was done; a proxy's can hide anything.
+            $status >= 500 => new KaskUnavailable($told, $status !== 503 || $problem === null, $status, $problem),
             $status === 412 => new KaskConflict($told, $status, $problem),
-            $status >= 400 && $problem !== null => new KaskRefused($told, $status, $problem),
+            $status >= 400 && $status !== 404 && $problem !== null => new KaskRefused($told, $status, $problem),
             default => new KaskProtocolError($told, $status, $problem),
         };
     }

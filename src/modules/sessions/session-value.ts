@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Problem } from '../../problems/problem.js';
 import type { Namespace } from '../namespaces/namespaces.js';
@@ -71,8 +72,7 @@ export class ValueReader {
    * whether there was anything.
    */
   async skip(exchange: SessionExchange): Promise<boolean> {
-    const { headers } = exchange.request;
-    if (declaredBytes(exchange.request) === 0 && headers['transfer-encoding'] === undefined) return false;
+    if (hasNoBody(exchange.request)) return false;
     return (await this.read(exchange)).length > 0;
   }
 
@@ -145,6 +145,12 @@ export function cutBody(socket: Socket, problem: Problem): boolean {
 
 function declaredBytes({ headers }: IncomingMessage): number {
   return Number(headers['content-length'] ?? 0);
+}
+
+/** By HTTP/2 a body comes without a header that tells of it, too (RFC 9113 section 8.1). */
+function hasNoBody(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor > 1) return (request as unknown as Http2ServerRequest).stream.endAfterHeaders;
+  return declaredBytes(request) === 0 && request.headers['transfer-encoding'] === undefined;
 }
 
 /** Who asks before he sends (RFC 9110 section 10.1.1); who speaks HTTP/1.0 would take the 100 for his answer. */
