@@ -100,15 +100,25 @@ const glance = [
 ];
 
 const traffic = [
-  show(graph, 'Requests by operation', 'GET and HEAD read, POST and PUT write, PATCH renews, DELETE is a logout.', {
-    unit: 'reqps',
-    queries: [query('{{method}}', sumRate('method', 'http_requests_total'))],
-  }),
-  show(graph, 'Requests by status', '404 of a read is a miss; 412 is another value than was asked for; 499 left before the answer; 5xx failed.', {
-    unit: 'reqps',
-    queries: [query('{{code}}', sumRate('code', 'http_requests_total'))],
-    runbook: 'kask-error-budget-burns-fast',
-  }),
+  show(
+    graph,
+    'Requests by operation',
+    'GET and HEAD read, POST and PUT write, PATCH renews, DELETE is a logout.',
+    {
+      unit: 'reqps',
+      queries: [query('{{method}}', sumRate('method', 'http_requests_total'))],
+    },
+  ),
+  show(
+    graph,
+    'Requests by status',
+    '404 of a read is a miss; 412 is another value than was asked for; 499 left before the answer; 5xx failed.',
+    {
+      unit: 'reqps',
+      queries: [query('{{code}}', sumRate('code', 'http_requests_total'))],
+      runbook: 'kask-error-budget-burns-fast',
+    },
+  ),
   show(graph, 'Errors by operation', 'Operations on the storage that failed, or that it was spared.', {
     unit: 'ops',
     queries: [
