@@ -1,7 +1,7 @@
 import type { RequestTrace } from '../../tracing/request-trace.js';
 import type { Metrics, StorageOperation, StorageResult } from '../metrics/metrics.js';
 import { Admission } from './admission.js';
-import { type Condition, type Session, SessionStore } from './session-store.js';
+import { type Condition, type Renewal, type Session, SessionStore } from './session-store.js';
 import { StorageError } from './storage-error.js';
 
 /** Never refused: few, small, and nobody tries a logout again. Nor counted, as they wait for other datacenters as well. */
@@ -43,9 +43,14 @@ export class MeasuredSessionStore extends SessionStore {
     return this.measure('delete', this.store.delete(key, hidden, trace), ok);
   }
 
-  touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined> {
+  touch(
+    key: string,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+    renewalOf?: (value: Buffer) => Renewal | undefined,
+  ): Promise<Session | undefined> {
     if (this.admission.isFull) return this.refuse('touch');
-    return this.measure('touch', this.store.touch(key, ttlSeconds, trace), resultOf);
+    return this.measure('touch', this.store.touch(key, ttlSeconds, trace, renewalOf), resultOf);
   }
 
   setIf(

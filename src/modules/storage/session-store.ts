@@ -10,6 +10,12 @@ export interface Session {
   readonly ttlSeconds: number;
 }
 
+/** Where a session is kept from when it is renewed, and as which bytes. */
+export interface Renewal {
+  readonly key: string;
+  readonly value: Buffer;
+}
+
 /** Of a conditional write: what the key has to hold for it to be made. A function is asked only about a value that is there. */
 export type Condition = 'any' | 'absent' | 'present' | ((value: Buffer) => boolean);
 
@@ -43,9 +49,15 @@ export abstract class SessionStore {
 
   /**
    * Renews the expiry of what is there, and returns it as it is then; undefined if nothing is. It loses against every
-   * write and delete that began after it has read, so that no logout is undone.
+   * write and delete that began after it has read, so that no logout is undone. Elsewhere than at its key, or as other
+   * bytes, it is renewed if `renewalOf` says so of what is there.
    */
-  abstract touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined>;
+  abstract touch(
+    key: string,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+    renewalOf?: (value: Buffer) => Renewal | undefined,
+  ): Promise<Session | undefined>;
 
   /**
    * Stores or replaces a value if the condition holds, and tells whether it did. Of conditional writes to one key at a

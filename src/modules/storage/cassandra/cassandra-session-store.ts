@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
-import { type Condition, PROBE_KEY, type Session, SessionStore } from '../session-store.js';
+import { type Condition, PROBE_KEY, type Renewal, type Session, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { isForGood } from './cassandra-errors.js';
 import { CassandraService } from './cassandra.service.js';
@@ -67,15 +67,26 @@ export class CassandraSessionStore extends SessionStore {
    * Writes what is there once more, a microsecond later than that was: every write and delete that is newer than what
    * was read wins over it, whichever comes first to a replica (ADR 0013).
    */
-  async touch(key: string, ttlSeconds: number, trace?: RequestTrace): Promise<Session | undefined> {
+  async touch(
+    key: string,
+    ttlSeconds: number,
+    trace?: RequestTrace,
+    renewalOf?: (value: Buffer) => Renewal | undefined,
+  ): Promise<Session | undefined> {
     const deadline = performance.now() + this.cassandra.timeoutMs;
-    const session = Buffer.from(key);
-    const timestamp = this.timestamps.next();
-    const found = await this.run({ statement: 'getWritten', key: session, timestamp }, trace);
+    const read = {
+      statement: 'getWritten',
+      key: Buffer.from(key),
+      timestamp: this.timestamps.next(),
+    } as const;
+    const found = await this.run(read, trace);
     if (!found) return undefined;
     const { value, writtenAt = 0 } = found;
-    const renewed = { statement: 'set', key: session, value, ttlSeconds, timestamp: writtenAt + 1 } as const;
-    await this.run(renewed, trace, leftUntil(deadline));
+    const renewal = renewalOf?.(value) ?? { key, value };
+    const renewed = { ...renewal, key: Buffer.from(renewal.key), ttlSeconds, timestamp: writtenAt + 1 };
+    await this.run({ statement: 'set', ...renewed }, trace, leftUntil(deadline));
+    if (renewal.key !== key && (await this.isOvertaken(key, renewed.timestamp, deadline, trace)))
+      await this.deleteAt(renewed.timestamp, renewal.key, trace);
     return { value, ttlSeconds };
   }
 
@@ -120,6 +131,25 @@ export class CassandraSessionStore extends SessionStore {
 
   private run(execution: Execution, trace?: RequestTrace, timeoutMs?: number): Promise<Row | undefined> {
     return this.cassandra.run(execution, timeoutMs, trace);
+  }
+
+  /**
+   * Whether somebody has written where a session was that is renewed elsewhere. He deletes what hides his write, if he sees
+   * it; and if he does not, his write is seen here.
+   */
+  private async isOvertaken(
+    key: string,
+    timestamp: number,
+    deadline: number,
+    trace?: RequestTrace,
+  ): Promise<boolean> {
+    const read = {
+      statement: 'getWritten',
+      key: Buffer.from(key),
+      timestamp: this.timestamps.next(),
+    } as const;
+    const found = await this.run(read, trace, leftUntil(deadline));
+    return (found?.writtenAt ?? 0) > timestamp;
   }
 
   /** One timestamp for all tries, now and later, so that none of them deletes what is written after this. */

@@ -2,8 +2,16 @@ import path from 'node:path';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
 import { Settings } from '../../../config/settings.js';
+import type { RequestTrace } from '../../../tracing/request-trace.js';
 import { Metrics } from '../../metrics/metrics.js';
-import { type Condition, holds, PROBE_KEY, type Session, SessionStore } from '../session-store.js';
+import {
+  type Condition,
+  holds,
+  PROBE_KEY,
+  type Renewal,
+  type Session,
+  SessionStore,
+} from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { inTime, storageTimeoutMs } from '../storage-timeout.js';
 import { DiskRoom } from './disk-room.js';
@@ -76,8 +84,13 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     });
   }
 
-  async touch(key: string, ttlSeconds: number): Promise<Session | undefined> {
-    return (await this.touchIf(key, 'any', ttlSeconds)) || undefined;
+  async touch(
+    key: string,
+    ttlSeconds: number,
+    _trace?: RequestTrace,
+    renewalOf?: (value: Buffer) => Renewal | undefined,
+  ): Promise<Session | undefined> {
+    return (await this.renew(key, 'any', ttlSeconds, renewalOf)) || undefined;
   }
 
   setIf(key: string, condition: Condition, value: Buffer, ttlSeconds: number): Promise<boolean> {
@@ -92,16 +105,7 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
   }
 
   touchIf(key: string, condition: Condition, ttlSeconds: number): Promise<Session | undefined | false> {
-    const session = Buffer.from(key);
-    return this.write((draft, room) => {
-      const now = Date.now();
-      const value = valueIn(draft, session, now);
-      if (!value) return undefined;
-      if (!holds(condition, value)) return false;
-      room.takeForAdding(value.length);
-      draft.set(session, value, expiryAfter(ttlSeconds, now), now);
-      return { value, ttlSeconds };
-    });
+    return this.renew(key, condition, ttlSeconds);
   }
 
   deleteIf(key: string, condition: Condition): Promise<boolean> {
@@ -126,6 +130,24 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
     await this.sweeper.stop();
     await this.commits.idle();
     await this.environment.root.close();
+  }
+
+  private renew(
+    key: string,
+    condition: Condition,
+    ttlSeconds: number,
+    renewalOf?: (value: Buffer) => Renewal | undefined,
+  ): Promise<Session | undefined | false> {
+    return this.write((draft, room) => {
+      const now = Date.now();
+      const value = valueIn(draft, Buffer.from(key), now);
+      if (!value) return undefined;
+      if (!holds(condition, value)) return false;
+      const renewal = renewalOf?.(value) ?? { key, value };
+      room.takeForAdding(renewal.value.length);
+      draft.set(Buffer.from(renewal.key), renewal.value, expiryAfter(ttlSeconds, now), now);
+      return { value, ttlSeconds };
+    });
   }
 
   private count(): number {

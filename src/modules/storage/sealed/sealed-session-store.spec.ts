@@ -34,13 +34,15 @@ class Rows {
   readonly timeoutMs = 2_000;
   delayMs = 0;
   failing: (row: string) => boolean = () => false;
+  beforeWrite: (() => Promise<void>) | undefined;
 
   async run({ statement, key, value, timestamp }: Execution): Promise<Row | undefined> {
     const row = key.toString();
     await this.travel(row);
+    if (statement === 'set') await this.beforeWrite?.();
     const before = this.rows.get(row);
-    if (!statement.startsWith('get') && timestamp > (before?.timestamp ?? 0))
-      this.rows.set(row, { value, timestamp });
+    const isLater = timestamp > (before?.timestamp ?? 0) || (timestamp === before?.timestamp && !value);
+    if (!statement.startsWith('get') && isLater) this.rows.set(row, { value, timestamp });
     await this.travel(row);
     return before?.value && { value: before.value, ttlSeconds: DAY, writtenAt: before.timestamp };
   }
@@ -131,6 +133,49 @@ describe('what another store is given to keep', () => {
     const [ofAlice, ofMallory] = [...rows.rows.keys()] as [string, string];
     rows.rows.set(ofMallory, rows.rows.get(ofAlice)!);
     await expect(store.get('mallory')).rejects.toThrow(new UnopenableValue('damaged'));
+  });
+});
+
+describe('what is renewed, and never written again', () => {
+  it.each([
+    ['is sealed with the new key', SEALED, 'value b, value a, row a', 'value b, row a'],
+    ['lies in its new row', SEALED, 'value a, row b, row a', 'value a, row b'],
+    ['stays where everybody looks for it', SEALED, 'value a, next-row b, row a', SEALED],
+  ])('%s', async (_, first, change, last) => {
+    await processWith(first).set(KEY, Buffer.from('one'), DAY);
+    expect(text(await processWith(change).touch(KEY, DAY))).toBe('one');
+    expect(text(await processWith(last).get(KEY))).toBe('one');
+  });
+
+  it('is encrypted from the moment on at which all are', async () => {
+    await unsealed.set(KEY, Buffer.from('one'), DAY);
+    await processWith(SEALED, before).touch(KEY, DAY);
+    expect(rows.present()).toEqual([KEY]);
+    await processWith(SEALED, window).touch(KEY, DAY);
+    expect(text(await processWith(SEALED).get(KEY))).toBe('one');
+  });
+
+  it('hides nothing that is written meanwhile by who does not encrypt yet', async () => {
+    const early = processWith(SEALED, before);
+    await unsealed.set(KEY, Buffer.from('one'), DAY);
+    rows.beforeWrite = async () => {
+      rows.beforeWrite = undefined;
+      await early.set(KEY, Buffer.from('two'), DAY);
+    };
+    const late = processWith(SEALED, window);
+    await late.touch(KEY, DAY);
+    expect(text(await late.get(KEY))).toBe('two');
+  });
+
+  it('is logged out by a delete that comes meanwhile', async () => {
+    const store = processWith(SEALED, window);
+    rows.delayMs = 5;
+    for (let i = 0; i < 100; i++) {
+      const key = `${KEY}${i}`;
+      await unsealed.set(key, Buffer.from('one'), DAY);
+      await Promise.all([store.touch(key, DAY), store.delete(key), store.touch(key, DAY)]);
+      expect(await store.get(key)).toBeUndefined();
+    }
   });
 });
 

@@ -4,7 +4,7 @@ import type { Counter } from 'prom-client';
 import type { EncryptionSettings, Settings } from '../../../config/settings.js';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
 import type { Metrics } from '../../metrics/metrics.js';
-import { type Condition, type Session, SessionStore } from '../session-store.js';
+import { type Condition, type Renewal, type Session, SessionStore } from '../session-store.js';
 import { StorageError } from '../storage-error.js';
 import { inTime, storageTimeoutMs } from '../storage-timeout.js';
 import { NO_KEY, type Place, PlainPlace, SealedPlace, UNENCRYPTED } from './places.js';
@@ -159,15 +159,19 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
     return places;
   }
 
+  /** What is renewed again and again is otherwise never written: where it lies, and what opens it, could never go. */
   private async touchAmong(
     places: readonly Place[],
     ttlSeconds: number,
     trace?: RequestTrace,
   ): Promise<Session | undefined> {
+    const written = this.writtenOf(places);
     for (const [i, place] of places.entries()) {
-      const stored = await this.store.touch(place.row, ttlSeconds, trace);
+      const kept = Math.min(i, written);
+      const renewalOf = (stored: Buffer): Renewal | undefined => resealed(stored, place, places[kept]!);
+      const stored = await this.store.touch(place.row, ttlSeconds, trace, renewalOf);
       if (!stored) continue;
-      await this.shorten(places.slice(i + 1), ttlSeconds, trace);
+      await this.shorten(places.slice(kept + 1), ttlSeconds, trace);
       return this.opened(stored, place);
     }
     return undefined;
@@ -236,6 +240,16 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   private exposeReads({ rows, values }: SealingKeys): void {
     this.reads.inc({ row: UNENCRYPTED, key: NO_KEY }, 0);
     for (const { name: row } of rows) for (const { name: key } of values) this.reads.inc({ row, key }, 0);
+  }
+}
+
+/** As it would be written now; what cannot be opened stays as it is. */
+function resealed(stored: Buffer, from: Place, to: Place): Renewal | undefined {
+  try {
+    return { key: to.row, value: to.seal(from.open(stored).value) };
+  } catch (error) {
+    if (error instanceof UnopenableValue) return undefined;
+    throw error;
   }
 }
 
