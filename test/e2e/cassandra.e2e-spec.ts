@@ -227,7 +227,8 @@ describe.each([
     expect(ours.sort()).toEqual([
       `DELETE FROM "${keyspace}"."watched" WHERE key = ?`,
       `INSERT INTO "${keyspace}"."watched" (key, value) VALUES (?, ?) USING TTL ?`,
-      `SELECT value FROM "${keyspace}"."watched" WHERE key = ?`,
+      `SELECT value, TTL(value) FROM "${keyspace}"."watched" WHERE key = ?`,
+      `SELECT value, TTL(value), WRITETIME(value) FROM "${keyspace}"."watched" WHERE key = ?`,
     ]);
   });
 
