@@ -12,6 +12,7 @@ import { schemaFindings } from '../modules/storage/cassandra/schema/schema-findi
 import {
   creationOf,
   describeSchema,
+  longestTtl,
   type SessionSchema,
   sessionSchema,
 } from '../modules/storage/cassandra/schema/session-schema.js';
@@ -29,7 +30,7 @@ export async function run(source: SettingsSource, { word, datacenters = {} }: Co
     return EX_CONFIG;
   }
   if (word === 'print' && Object.keys(datacenters).length > 0)
-    return print(sessionSchema(settings.cassandra, settings.default_ttl, datacenters, RELEASE));
+    return print(sessionSchema(settings.cassandra, longestTtl(settings), datacenters, RELEASE));
   terminal.progress(`asking ${settings.cassandra.hosts.join(', ')} …`);
   try {
     return await withOperatorClient(settings.cassandra, (client) =>
@@ -56,13 +57,13 @@ async function runOn(
     (name) => !nodes.some(({ datacenter }) => datacenter === name),
   );
   if (unknown.length > 0) return refuse(unknown, Object.keys(replicasFor(nodes)), terminal);
-  const schema = sessionSchema(settings.cassandra, settings.default_ttl, replicas, oldestRelease(nodes));
+  const schema = sessionSchema(settings.cassandra, longestTtl(settings), replicas, oldestRelease(nodes));
   if (word === 'print') return print(schema);
   const created = word === 'apply' ? await apply(client, schema, terminal) : [];
   const findings = schemaFindings(await readLiveSchema(client, schema), {
     schema,
     localDatacenter: settings.cassandra.local_dc,
-    ttlSeconds: settings.default_ttl,
+    ttlSeconds: longestTtl(settings),
   });
   const all = [...created, ...findings];
   for (const finding of all) terminal.tell(finding);

@@ -307,9 +307,9 @@ describe('docs_page', () => {
 
 describe('max_ttl', () => {
   it.each([
-    ['{}', 2_592_000],
+    ['{}', 864_000],
     ['default_ttl: 31536000', 31_536_000],
-    ['default_ttl: 0', 2_592_000],
+    ['default_ttl: 0', 864_000],
     ['max_ttl: 86400', 86_400],
   ])('with %s is %i', (yaml, seconds) => expect(load(yaml).settings.max_ttl).toBe(seconds));
 

@@ -246,7 +246,7 @@ export class Settings {
   default_ttl = 86400;
 
   @WholeNumber({ min: 1, max: 630720000, unit: 'seconds' })
-  max_ttl = 2592000;
+  max_ttl = 864000;
 
   @OneOf(LOG_LEVELS)
   log_level: (typeof LOG_LEVELS)[number] = 'info';

@@ -9,7 +9,7 @@ import {
   readLiveSchema,
 } from '../modules/storage/cassandra/schema/live-schema.js';
 import { schemaFindings } from '../modules/storage/cassandra/schema/schema-findings.js';
-import { sessionSchema } from '../modules/storage/cassandra/schema/session-schema.js';
+import { longestTtl, sessionSchema } from '../modules/storage/cassandra/schema/session-schema.js';
 import { isSessionTable, replicasFor } from '../modules/storage/cassandra/session-table.js';
 
 const ANSWER_MS = 2_000;
@@ -59,12 +59,13 @@ export function clockFindings({ offsetMs }: ClusterView, { cassandra }: Settings
 
 /** As `kask schema check` has them, but all options that could be better in one. */
 export function schemaSummary({ live }: ClusterView, settings: Settings): Finding[] {
-  const { cassandra, default_ttl } = settings;
-  const schema = sessionSchema(cassandra, default_ttl, replicasFor(live.nodes), oldestRelease(live.nodes));
+  const { cassandra } = settings;
+  const ttlSeconds = longestTtl(settings);
+  const schema = sessionSchema(cassandra, ttlSeconds, replicasFor(live.nodes), oldestRelease(live.nodes));
   const findings = schemaFindings(live, {
     schema,
     localDatacenter: cassandra.local_dc,
-    ttlSeconds: default_ttl,
+    ttlSeconds,
   });
   const options = findings.filter(({ fix }) => fix?.startsWith('ALTER TABLE'));
   const rest = findings.filter((finding) => !options.includes(finding));

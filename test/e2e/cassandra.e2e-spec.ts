@@ -171,7 +171,7 @@ describe.each([
   it('a read asks LOCAL_QUORUM', async () => {
     await request(behind.origin).get(behind.path('read')).expect(404);
     expect(only('SELECT')).toMatchObject({
-      cql: `SELECT value FROM "${keyspace}"."watched" WHERE key = ?`,
+      cql: `SELECT value, TTL(value) FROM "${keyspace}"."watched" WHERE key = ?`,
       consistency: LOCAL_QUORUM,
       values: [Buffer.from('read')],
     });
@@ -210,7 +210,7 @@ describe.each([
     expect(new Set(probes.map(({ consistency }) => consistency))).toEqual(new Set([LOCAL_QUORUM]));
   });
 
-  it('three statements are prepared, however many TTLs and keys there are', async () => {
+  it('four statements are prepared, however many TTLs and keys there are', async () => {
     const others = await Promise.all(
       [0, 60, 3600].map((ttl) => start({ table: 'watched', data_path: dataPath }, { default_ttl: ttl })),
     );
@@ -227,7 +227,8 @@ describe.each([
     expect(ours.sort()).toEqual([
       `DELETE FROM "${keyspace}"."watched" WHERE key = ?`,
       `INSERT INTO "${keyspace}"."watched" (key, value) VALUES (?, ?) USING TTL ?`,
-      `SELECT value FROM "${keyspace}"."watched" WHERE key = ?`,
+      `SELECT value, TTL(value) FROM "${keyspace}"."watched" WHERE key = ?`,
+      `SELECT value, TTL(value), WRITETIME(value) FROM "${keyspace}"."watched" WHERE key = ?`,
     ]);
   });
 

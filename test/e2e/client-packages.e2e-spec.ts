@@ -86,7 +86,9 @@ describe('the packages of the clients', () => {
       app.get('/', ({ session }, response) => response.end(String((session.visits = (session.visits ?? 0) + 1))));
       const server = app.listen(0, '127.0.0.1', async () => {
         const url = 'http://127.0.0.1:' + server.address().port;
-        const [cookie] = (await fetch(url)).headers.getSetCookie();
+        const first = await fetch(url);
+        const [cookie] = first.headers.getSetCookie();
+        await first.text(); // express-session holds back the end of an answer until the session is stored
         console.log(await (await fetch(url, { headers: { cookie } })).text());
         process.exit();
       });`;

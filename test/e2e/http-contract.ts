@@ -29,7 +29,7 @@ const TITLES = {
   431: ['headers_too_large', 'Request header fields too large'],
 } as const;
 
-const BAD_TTL = 'Kask-TTL is no whole number of seconds from 1 to 2592000';
+const BAD_TTL = 'Kask-TTL is no whole number of seconds from 1 to 864000';
 const UNMET = 'What is stored is not what the request depends on';
 export const MISS = 'The value you requested was not found';
 const NOTHING_HERE = 'There is nothing at this path';
@@ -285,7 +285,7 @@ export function describeHttpContract(
     });
 
     it.each(['POST', 'PUT'])('is what Kask-TTL of a %s says', async (method) => {
-      for (const seconds of ['2592000', '1000']) {
+      for (const seconds of ['864000', '1000']) {
         const headers = { 'Kask-TTL': seconds };
         expect((await ask({ method, target: `${BASE}lives`, headers, body: 'x' })).status).toBe(201);
         expect(hundreds(await left('lives'))).toBe(seconds);

@@ -201,7 +201,7 @@ it('tells of sessions that never expire, or later than Cassandra can tell', () =
   expect(odd(made(), { ttlSeconds: 0 })).toEqual([expect.stringMatching(/^warn default_ttl: 0: /)]);
   const years = 15 * 365 * DAY;
   expect(odd(withOptions({ gc_grace_seconds: years }), { ttlSeconds: years })).toEqual([
-    expect.stringMatching(/^warn default_ttl: \d+: expires after 19 January 2038/),
+    expect.stringMatching(/^warn max_ttl: \d+: expires after 19 January 2038/),
   ]);
 });
 

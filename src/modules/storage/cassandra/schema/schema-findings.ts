@@ -123,25 +123,24 @@ function optionFinding(
 
 function graceFault(grace: number, ttlSeconds: number, hintWindowSeconds: number): string | undefined {
   if (grace < ttlSeconds)
-    return `less than default_ttl, ${ttlSeconds}: a logout that a replica missed can be undone, unless each node is repaired so often`;
+    return `less than max_ttl, ${ttlSeconds}: a logout that a replica missed can be undone, unless each node is repaired so often`;
   if (grace < hintWindowSeconds)
     return `less than max_hint_window, ${hintWindowSeconds} s: a node that was away is not told all that it missed`;
   return undefined;
 }
 
 function ttlFindings(ttlSeconds: number): Finding[] {
-  const what = 'default_ttl';
   if (ttlSeconds === 0)
     return [
       warn(
-        what,
+        'default_ttl',
         '0: sessions never expire, so the table only grows, and a logout that a replica missed can be undone',
         'set it, or repair each node within gc_grace_seconds',
       ),
     ];
   if (Date.now() + ttlSeconds * 1000 < LAST_EXPIRY) return [];
   const fix = 'have storage_compatibility_mode: NONE on all nodes, or set it lower';
-  return [warn(what, `${ttlSeconds}: expires after 19 January 2038, which Cassandra may refuse`, fix)];
+  return [warn('max_ttl', `${ttlSeconds}: expires after 19 January 2038, which Cassandra may refuse`, fix)];
 }
 
 /** Of a map only what we would set: what else is in it may be an operator's, or a default. */

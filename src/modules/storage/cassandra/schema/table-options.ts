@@ -14,7 +14,7 @@ const TEN_DAYS = 864_000;
 const FIRST_UNIFIED = 5;
 
 /**
- * The options of a table whose rows are small, live for `ttlSeconds`, and are rewritten all the time, for the oldest
+ * The options of a table whose rows are small, live for `ttlSeconds` at most, and are rewritten all the time, for the oldest
  * `release` of Cassandra among the nodes.
  */
 export function tableOptions(ttlSeconds: number, release: string): TableOption[] {
@@ -23,13 +23,13 @@ export function tableOptions(ttlSeconds: number, release: string): TableOption[]
       name: 'gc_grace_seconds',
       value: Math.max(TEN_DAYS, ttlSeconds),
       reason:
-        'Not below default_ttl: a replica that missed a delete would give the session back once the others have ' +
-        'forgotten the delete; so it has expired by then, repaired or not. Ten days at least, in case default_ttl was longer before.',
+        'Not below max_ttl: a replica that missed a delete would give the session back once the others have ' +
+        'forgotten the delete; so it has expired by then, repaired or not. Ten days at least, in case it was longer before.',
     },
     {
       name: 'default_time_to_live',
       value: 0,
-      reason: 'Each write brings default_ttl; another one here would never apply.',
+      reason: 'Each write brings its own; another one here would never apply.',
     },
     compaction(release),
     {
