@@ -912,6 +912,26 @@ export function describeHttpContract(
     });
   });
 
+  describe('a browser', () => {
+    const from = (site: string) => ({ 'Sec-Fetch-Site': site });
+
+    it.each(['cross-site', 'same-site', 'anything'])(
+      'does nothing for a page of another site: %s',
+      async (site) => {
+        const target = `${BASE}of-a-page`;
+        for (const method of ['POST', 'GET', 'DELETE'])
+          expect(await ask({ method, target, headers: from(site), body: 'x' })).toMatchObject({
+            status: 403,
+          });
+        expect((await ask({ target })).status).toBe(404);
+      },
+    );
+
+    it.each(['same-origin', 'none'])('is served for our own pages, and whom it serves: %s', async (site) => {
+      expect((await post('of-our-page', 'x', from(site))).status).toBe(201);
+    });
+  });
+
   describe('what is not HTTP', () => {
     const SECRET = 'sEcReT';
 

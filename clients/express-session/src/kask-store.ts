@@ -56,7 +56,8 @@ export class KaskStore extends session.Store {
     if (!stored) return null;
     const session = this.#parse(new TextDecoder().decode(stored.value));
     // It was renewed without being written again, so what it says itself may have passed.
-    if (session.cookie?.expires) session.cookie.expires = new Date(Date.now() + stored.ttl * 1000);
+    if (session.cookie?.expires && stored.ttl > 0)
+      session.cookie.expires = new Date(Date.now() + stored.ttl * 1000);
     return session;
   }
 

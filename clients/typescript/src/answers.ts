@@ -7,8 +7,11 @@ export interface Question {
   path: string;
   headers?: OutgoingHttpHeaders;
   body?: Uint8Array | string;
-  /** `swap`: a write under a condition, which its own success ends, so that it cannot be repeated. */
-  effect: 'none' | 'write' | 'swap';
+  /**
+   * `once`: done by the first try, it must not be done again. A value would undo a logout that came in between; what has a
+   * condition would be refused for its own success.
+   */
+  effect: 'none' | 'repeatable' | 'once';
 }
 
 export interface Answer {
@@ -55,9 +58,9 @@ function failure(
   return new KaskProtocolError(message, facts);
 }
 
-/** Kask says 504 of a swap that may have taken effect, and 503 of none that did. A proxy's 503 can hide anything. */
+/** Kask says 504 of a write that may have taken effect, and 503 of one that did not. A proxy's 503 can hide anything. */
 function isOutcomeUnknown(effect: Question['effect'], problem?: string): boolean {
-  return effect === 'write' || (effect === 'swap' && problem !== 'unavailable');
+  return effect === 'repeatable' || (effect === 'once' && problem !== 'unavailable');
 }
 
 /** Of Kask's own problems only: a proxy's could repeat the path, and the key in it. */

@@ -76,7 +76,7 @@ export class KaskClient {
   async set(key: string, value: Uint8Array | string, options: SetOptions = {}): Promise<{ etag: string }> {
     const headers = { ...headersOf(options), 'content-type': 'application/octet-stream' };
     const path = this.#path(key);
-    const answer = await this.#ask({ method: 'PUT', path, headers, body: value, effect: effectOf(options) });
+    const answer = await this.#ask({ method: 'PUT', path, headers, body: value, effect: 'once' });
     return { etag: header(answer as Answer, 'etag') };
   }
 
@@ -124,14 +124,17 @@ function isWorthAnotherTry(error: unknown, { effect }: Question): error is KaskU
   if (error.status !== undefined && !PASSING.includes(error.status)) return false;
   // Kask repeats that one itself, until every datacenter has it.
   if (error.problem === 'delete_pending') return false;
-  return effect !== 'swap' || !error.outcomeUnknown;
+  return effect !== 'once' || !error.outcomeUnknown;
 }
 
-function effectOf({ ifMatch, ifAbsent }: SetOptions): Question['effect'] {
-  return ifMatch !== undefined || ifAbsent ? 'swap' : 'write';
+function effectOf({ ifMatch }: Condition): Question['effect'] {
+  return ifMatch === undefined ? 'repeatable' : 'once';
 }
 
-function headersOf({ ttl, ifMatch, ifAbsent }: SetOptions): OutgoingHttpHeaders {
+function headersOf(options: SetOptions): OutgoingHttpHeaders {
+  const { ttl, ifMatch, ifAbsent } = options;
+  // Of a session that was not there: what was meant to depend on it must not become a write that does not.
+  if ('ifMatch' in options && ifMatch === undefined) throw new TypeError('ifMatch is undefined');
   return {
     ...(ttl !== undefined && { 'kask-ttl': String(ttl) }),
     ...(ifMatch !== undefined && { 'if-match': ifMatch }),

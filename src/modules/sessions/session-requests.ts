@@ -23,6 +23,10 @@ import { ValuesUnderway } from './values-underway.js';
 /** The status of a request whose client left before it had the whole answer: no one of HTTP's, but known from proxies. */
 const CLIENT_LEFT = 499;
 
+const FOREIGN_PAGE = new Problem('forbidden', 'Sessions are not for the pages of other sites');
+/** Of pages of our own, and of who typed an address (Fetch Metadata, section 2.4); other clients send no such header. */
+const OWN_SITES = [undefined, 'same-origin', 'none'];
+
 /** What is done for a method, and what its caller must be permitted for it. */
 interface Handler {
   permission: Permission;
@@ -94,6 +98,8 @@ export class SessionRequests {
 
   private admit(exchange: SessionExchange): Handler {
     keepToProtocol(exchange.request, exchange.response);
+    // Browsers let any page send a POST of text to any address, such as a developer's own.
+    if (!OWN_SITES.includes(exchange.request.headers['sec-fetch-site'])) throw FOREIGN_PAGE;
     const caller = this.guard.identify(exchange.request, exchange.connection);
     const handler = this.handlers.get(exchange.method);
     if (!handler) throw this.notAllowed(exchange.method);
