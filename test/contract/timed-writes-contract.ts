@@ -102,6 +102,14 @@ export function timedWritesContract(name: string, open: () => Promise<OpenStore>
         expect(await store.get(key)).toBeUndefined();
       });
 
+      it('moves nothing to where somebody has written', async () => {
+        const [from, to] = [newKey(), newKey()];
+        await store.set(from, FIRST, DAY);
+        await store.set(to, SECOND, DAY);
+        await store.touch(from, DAY, undefined, () => ({ key: to, value: FIRST }));
+        expect((await store.get(to))?.value).toEqual(SECOND);
+      });
+
       it('undoes no delete that is made at the same time', async () => {
         for (let round = 0; round < 50; round++) {
           const key = newKey();

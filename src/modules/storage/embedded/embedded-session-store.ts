@@ -144,8 +144,11 @@ export class EmbeddedSessionStore extends SessionStore implements OnApplicationS
       if (!value) return undefined;
       if (!holds(condition, value)) return false;
       const renewal = renewalOf?.(value) ?? { key, value };
+      const target = Buffer.from(renewal.key);
+      // A touch loses against what was written there since somebody looked.
+      if (renewal.key !== key && valueIn(draft, target, now)) return { value, ttlSeconds };
       room.takeForAdding(renewal.value.length);
-      draft.set(Buffer.from(renewal.key), renewal.value, expiryAfter(ttlSeconds, now), now);
+      draft.set(target, renewal.value, expiryAfter(ttlSeconds, now), now);
       return { value, ttlSeconds };
     });
   }
