@@ -39,7 +39,6 @@ describe('what the replicas decide', () => {
 describe('a conditional write that failed', () => {
   it.each([
     ['too few replicas to decide', said(code.unavailableException, { consistencies: serial })],
-    ['a node that is overloaded', said(code.overloaded)],
     ['a node that is starting', said(code.isBootstrapping)],
     ['a role that may not', said(code.unauthorized)],
     ['no node', new errors.NoHostAvailableError({ 'a:9042': 'Host considered as DOWN' })],
@@ -53,6 +52,7 @@ describe('a conditional write that failed', () => {
     ['replicas that fail', said(code.writeFailure)],
     ['too few replicas to commit', said(code.unavailableException, { consistencies: eachQuorum })],
     ['a node that fails', said(code.serverError)],
+    ['a node that is overloaded', said(code.overloaded)],
     ['a node that is silent', new errors.OperationTimedOutError('late', 'a:9042')],
     ['a connection that breaks', Object.assign(new Error('reset'), { isSocketError: true })],
   ])('may have been applied for %s', async (_, error) => {

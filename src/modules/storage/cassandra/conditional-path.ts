@@ -6,13 +6,12 @@ import type { StatementTrace } from './statement-trace.js';
 import type { ConditionalName, ConditionalStatements } from './statements.js';
 
 const code = types.responseErrorCodes;
-/** What a node says before it has begun. */
+/** What a node says before it has begun. Overloaded is none of it: hints may be too many when it is decided already. */
 const BEFOREHAND = new Set<number>([
   code.badCredentials,
   code.unauthorized,
   code.invalid,
   code.unprepared,
-  code.overloaded,
   code.isBootstrapping,
 ]);
 const UNAVAILABLE: number = code.unavailableException;
