@@ -4,12 +4,11 @@ import { Admission } from './admission.js';
 import { type Condition, type Renewal, type Session, SessionStore } from './session-store.js';
 import { StorageError } from './storage-error.js';
 
-/** Never refused: few, small, and nobody tries a logout again. Nor counted, as they wait for other datacenters as well. */
-const UNBOUNDED: ReadonlySet<StorageOperation> = new Set(['delete', 'delete_if']);
-
 /** Counts and times what another store does, latency of the storage apart from that of HTTP, and bounds what it has to do at once. */
 export class MeasuredSessionStore extends SessionStore {
   private readonly admission = new Admission();
+  /** Their own, as they wait for each other and for other datacenters: who does without them waits for neither. */
+  private readonly conditional = new Admission();
 
   constructor(
     private readonly store: SessionStore,
@@ -20,6 +19,11 @@ export class MeasuredSessionStore extends SessionStore {
       'kask_storage_operations_limit',
       'Reads and writes beyond so many in flight are refused; follows what the storage sustains',
       () => this.admission.limit,
+    );
+    metrics.gauge(
+      'kask_storage_conditional_writes_limit',
+      'Conditional writes and renewals beyond so many in flight are refused; follows what the storage sustains',
+      () => this.conditional.limit,
     );
   }
 
@@ -60,7 +64,7 @@ export class MeasuredSessionStore extends SessionStore {
     ttlSeconds: number,
     trace?: RequestTrace,
   ): Promise<boolean> {
-    if (this.admission.isFull) return this.refuse('set_if');
+    if (this.conditional.isFull) return this.refuse('set_if');
     return this.measure('set_if', this.store.setIf(key, condition, value, ttlSeconds, trace), resultOf);
   }
 
@@ -70,7 +74,7 @@ export class MeasuredSessionStore extends SessionStore {
     ttlSeconds: number,
     trace?: RequestTrace,
   ): Promise<Session | undefined | false> {
-    if (this.admission.isFull) return this.refuse('touch_if');
+    if (this.conditional.isFull) return this.refuse('touch_if');
     return this.measure('touch_if', this.store.touchIf(key, condition, ttlSeconds, trace), resultOf);
   }
 
@@ -94,11 +98,11 @@ export class MeasuredSessionStore extends SessionStore {
     result: (value: T) => StorageResult,
   ): Promise<T> {
     const start = performance.now();
-    const isBounded = !UNBOUNDED.has(operation);
-    if (isBounded) this.admission.begin();
+    const admission = this.admissionOf(operation);
+    admission?.begin();
     const count = (outcome: StorageResult): void => {
       const now = performance.now();
-      if (isBounded) this.admission.end(now, now - start);
+      admission?.end(now, now - start);
       this.metrics.countOperation(operation, outcome, (now - start) / 1000);
     };
     pending.then(
@@ -106,6 +110,22 @@ export class MeasuredSessionStore extends SessionStore {
       (error: unknown) => count(error instanceof StorageError ? error.kind : 'error'),
     );
     return pending;
+  }
+
+  private admissionOf(operation: StorageOperation): Admission | undefined {
+    switch (operation) {
+      case 'delete':
+      case 'delete_if':
+        // Never refused: few, small, and nobody tries a logout again. Nor counted, as they wait for other datacenters as well.
+        return undefined;
+      case 'set_if':
+      case 'touch_if':
+        return this.conditional;
+      case 'get':
+      case 'set':
+      case 'touch':
+        return this.admission;
+    }
   }
 
   private refuse(operation: StorageOperation): Promise<never> {

@@ -122,6 +122,14 @@ it('lets the next begin when one has failed', async () => {
   expect(await second).toBe(true);
 });
 
+it('refuses what would wait too long for its turn, and nothing afterwards', async () => {
+  const settled = await Promise.allSettled(Array.from({ length: 300 }, () => set('any')));
+  const refused = settled.filter(({ status }) => status === 'rejected');
+  expect(refused).toHaveLength(44);
+  expect(refused[0]).toMatchObject({ reason: { kind: 'unavailable' } });
+  expect(await set('any')).toBe(true);
+});
+
 it('begins nothing for which there is no time left', async () => {
   Object.assign(replicas, { timeoutMs: 0 });
   await expect(set('absent')).rejects.toMatchObject({ kind: 'unavailable' });

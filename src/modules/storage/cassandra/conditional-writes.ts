@@ -13,6 +13,9 @@ import { Timestamps } from './timestamps.js';
 
 /** A value that nobody has, in bytes: what is compared with it differs, whatever it is, and also where nothing is. */
 const NOBODYS_BYTES = 16;
+/** Of one key: more than get their turn in time, and far less than would hold up the writes of other keys. */
+const MOST_IN_TURN = 256;
+const TOO_MANY = 'other conditional writes of the same key take all the time';
 const OUTCOMES = ['applied', 'unmet', 'overtaken', 'unknown', 'failed'] as const;
 
 /** What a key held when all replicas were last asked, and when that was at the earliest, in ms of `performance.now()`. */
@@ -109,6 +112,8 @@ export class ConditionalWrites {
     trace: RequestTrace | undefined,
     act: (turn: Turn) => Promise<T>,
   ): Promise<T> {
+    if (this.turns.lengthOf(key) >= MOST_IN_TURN)
+      return Promise.reject(new StorageError('unavailable', TOO_MANY));
     const cameAt = performance.now();
     const deadline = cameAt + this.cassandra.timeoutMs;
     return this.turns.take(key, (agreed) => act({ key, cameAt, deadline, trace, agreed }));
@@ -189,5 +194,5 @@ function isKnownNotToHold(condition: Condition, turn: Turn): boolean {
 function left({ deadline }: Turn): number {
   const ms = Math.ceil(deadline - performance.now());
   if (ms > 0) return ms;
-  throw new StorageError('unavailable', 'other conditional writes of the same key took all the time');
+  throw new StorageError('unavailable', TOO_MANY);
 }
