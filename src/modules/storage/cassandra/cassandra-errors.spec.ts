@@ -79,7 +79,7 @@ describe('fromDriverError', () => {
         'Request on table kask.values with ttl of 630720000 seconds exceeds maximum supported expiration date',
       ),
       'unavailable',
-      'Cassandra does not accept default_ttl',
+      'Cassandra does not accept a TTL of this length (default_ttl, or Kask-TTL)',
     ],
     [
       'a value beyond half a commit log segment (5.0)',

@@ -86,7 +86,9 @@ function fromResponse(error: errors.ResponseError): unknown {
     return new StorageError('too_large', 'Cassandra does not take a value of this size');
   const late = TIMEOUTS.get(error.code);
   if (late) return timeout(late, error);
-  const reason = TTL.test(error.message) ? 'Cassandra does not accept default_ttl' : REASONS.get(error.code);
+  const reason = TTL.test(error.message)
+    ? 'Cassandra does not accept a TTL of this length (default_ttl, or Kask-TTL)'
+    : REASONS.get(error.code);
   return reason ? unavailable(reason, error) : error;
 }
 
