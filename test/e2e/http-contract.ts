@@ -927,6 +927,22 @@ export function describeHttpContract(
       },
     );
 
+    it.each(['http://evil.example', 'http://kask.test:8081', 'http://other.kask.test', 'null'])(
+      'writes nothing for a page of another origin, where it tells no more: %s',
+      async (origin) => {
+        const target = `${BASE}of-a-page`;
+        for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'])
+          expect(await ask({ method, target, headers: { Origin: origin }, body: 'x' })).toMatchObject({
+            status: 403,
+          });
+        expect((await ask({ target })).status).toBe(404);
+      },
+    );
+
+    it.each(['http://kask.test', 'https://kask.test'])('writes for a page of our own: %s', async (origin) => {
+      expect((await post('of-our-page', 'x', { Origin: origin })).status).toBe(201);
+    });
+
     it.each(['same-origin', 'none'])('is served for our own pages, and whom it serves: %s', async (site) => {
       expect((await post('of-our-page', 'x', from(site))).status).toBe(201);
     });

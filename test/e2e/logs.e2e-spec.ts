@@ -103,6 +103,13 @@ describe('logs', () => {
       },
     );
 
+    it('have one for a page of another site', async () => {
+      const headers = { 'X-Request-ID': 'page', 'Sec-Fetch-Site': 'cross-site' };
+      await request(kask.origin).get(kask.path('key')).set(headers).expect(403);
+      const reason = 'Sessions are not for the pages of other sites';
+      expect(await linesAbout(kask, 'page')).toMatchObject([{ level: 'WARNING', status: 403, reason }]);
+    });
+
     it('name no path of a request that missed base_uri, as it may hold a key', async () => {
       await request(kask.origin).get(`/session/v1/${MARK}`).set('X-Request-ID', 'outside').expect(404);
       expect(await linesAbout(kask, 'outside')).toMatchObject([

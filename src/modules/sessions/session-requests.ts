@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { PinoLogger } from 'nestjs-pino';
@@ -24,8 +24,8 @@ import { ValuesUnderway } from './values-underway.js';
 const CLIENT_LEFT = 499;
 
 const FOREIGN_PAGE = new Problem('forbidden', 'Sessions are not for the pages of other sites');
-/** Of pages of our own, and of who typed an address (Fetch Metadata, section 2.4); other clients send no such header. */
-const OWN_SITES = [undefined, 'same-origin', 'none'];
+/** Of pages of our own, and of who typed an address (Fetch Metadata, section 2.4). */
+const OWN_SITES = ['same-origin', 'none'];
 
 /** What is done for a method, and what its caller must be permitted for it. */
 interface Handler {
@@ -99,7 +99,7 @@ export class SessionRequests {
   private admit(exchange: SessionExchange): Handler {
     keepToProtocol(exchange.request, exchange.response);
     // Browsers let any page send a POST of text to any address, such as a developer's own.
-    if (!OWN_SITES.includes(exchange.request.headers['sec-fetch-site'])) throw FOREIGN_PAGE;
+    if (isOfForeignPage(exchange.request.headers)) throw FOREIGN_PAGE;
     const caller = this.guard.identify(exchange.request, exchange.connection);
     const handler = this.handlers.get(exchange.method);
     if (!handler) throw this.notAllowed(exchange.method);
@@ -153,12 +153,23 @@ export class SessionRequests {
   }
 }
 
+/**
+ * Whether a browser says so; other clients send neither header. In clear, to all but this machine, it tells no more than
+ * the origin of a page that writes (Fetch, section 3.2).
+ */
+function isOfForeignPage(headers: IncomingHttpHeaders): boolean {
+  const { origin, host, 'sec-fetch-site': site, ':authority': authority = host } = headers;
+  if (site !== undefined) return !OWN_SITES.includes(site);
+  return origin !== undefined && !origin.endsWith(`//${String(authority)}`);
+}
+
 /** A line for each request that failed, and at level debug for every other. Never the path: it is a session key. */
-function levelOf({ key }: SessionExchange, status: number): 'debug' | 'warn' | 'error' {
+function levelOf({ key, failure }: SessionExchange, status: number): 'debug' | 'warn' | 'error' {
   if (status >= 500) return 'error';
   const isOutcome = (status === 404 && key !== '') || status === 412;
-  // AccessGuard tells of those once a connection.
-  return status < 400 || isOutcome || isRefusal(status) ? 'debug' : 'warn';
+  // AccessGuard tells of its own once a connection.
+  const isTold = isRefusal(status) && failure !== FOREIGN_PAGE.detail;
+  return status < 400 || isOutcome || isTold ? 'debug' : 'warn';
 }
 
 function isRefusal(status: number): boolean {
