@@ -47,7 +47,7 @@ async function importFrom(
   const plan = { options, settings, hmacKey: secretOf('KASK_IMPORT_HMAC_KEY') ?? '' };
   terminal.progress(`asking ${describeRedis(options.from)} …`);
   const redis = await RedisConnection.open(options.from, credentialsOf(options));
-  const file = new ImportStateFile(options, await runIdOf(redis));
+  const file = new ImportStateFile(plan, settings, await runIdOf(redis));
   const state = beginning(file, terminal);
   terminal.progress('opening the storage …');
   const storage = options.isDryRun ? undefined : await openStorage(settings);

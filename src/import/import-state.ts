@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
 import { UsageError } from '../command-line.js';
+import type { Settings } from '../config/settings.js';
 import { type ImportCounts, noCounts } from './import-counts.js';
-import type { ImportOptions } from './import-options.js';
+import type { ImportPlan } from './session-import.js';
 
 /** Of Redis' SCAN: where it begins, and what says that it is over. */
 export const BEGINNING = '0';
@@ -27,13 +29,14 @@ export class ImportStateFile {
   private savedAt = performance.now();
 
   constructor(
-    { from, match, strip, add, values, state, isDryRun }: ImportOptions,
+    { options, hmacKey }: Pick<ImportPlan, 'options' | 'hmacKey'>,
+    settings: Settings,
     private readonly redis: string,
   ) {
+    const { from, match, strip, add, values, state, isDryRun } = options;
     this.file = isDryRun ? undefined : state;
-    this.of = createHash('sha256')
-      .update(JSON.stringify([from, match, strip, add, values]))
-      .digest('hex');
+    const asked = [from, match, strip, add, values, hmacKey, targetOf(settings)];
+    this.of = createHash('sha256').update(JSON.stringify(asked)).digest('hex');
   }
 
   /** Throws the UsageError about a file that is of something else. */
@@ -68,6 +71,12 @@ export class ImportStateFile {
   remove(): void {
     if (this.file !== undefined) rmSync(this.file, { force: true });
   }
+}
+
+/** Where the sessions go: half of them must not end up in one storage, and half in another. */
+function targetOf({ storage, cassandra, embedded }: Settings): string[] {
+  if (storage === 'embedded') return [path.resolve(embedded.path)];
+  return [cassandra.keyspace, cassandra.table, ...cassandra.hosts.toSorted()];
 }
 
 function read(file: string): ImportState | undefined {

@@ -88,6 +88,15 @@ it('stops before the end when it is told to, at a page that is done', async () =
   expect(state).toMatchObject({ cursor: '1', counts: { imported: 1 } });
 });
 
+it('tells of no failure where it was stopped while the storage was away', async () => {
+  const { state, sessions } = importing(redisOf(['a'], ['b']), () => {
+    sessions.stop();
+    return Promise.reject(AWAY);
+  });
+  expect(await sessions.run(state, () => undefined)).toBe(false);
+  expect(sessions.failure).toBeUndefined();
+});
+
 it('takes no more in a second than it may', async () => {
   const ids = Array.from({ length: 11 }, (_, i) => String(i));
   const { state, sessions } = importing(redisOf(ids), () => Promise.resolve(), undefined, '100');

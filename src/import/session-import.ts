@@ -135,7 +135,8 @@ export class SessionImport {
         const isLate = performance.now() - began > patienceMs;
         if (error instanceof StorageError && isLate && this.keptAt < began) throw new StorageAway(reason);
         if (!(error instanceof StorageError) || isLate || this.isStopped) {
-          this.failure ??= reason;
+          // What somebody stopped did not fail.
+          if (!this.isStopped) this.failure ??= reason;
           return 'failed';
         }
       }

@@ -231,6 +231,10 @@ describe('kask import', () => {
       await untilHalf(first);
       await first.kill();
       const written = JSON.parse(readFileSync(state(), 'utf8')) as object;
+      const isOfAnother = { status: 64, stderr: expect.stringContaining('with other options') as string };
+      expect(await importing(embedded('elsewhere'), ['--state', state()])).toMatchObject(isOfAnother);
+      const env = { KASK_IMPORT_HMAC_KEY: 'another' };
+      expect(await importing(settings, ['--state', state()], env)).toMatchObject(isOfAnother);
       writeFileSync(state(), JSON.stringify({ ...written, redis: 'another' }));
       const { status, stdout, counts } = await importing(settings, ['--state', state()]);
       expect(status).toBe(0);
