@@ -127,10 +127,18 @@ describe('a budget', () => {
   beforeAll(async () => {
     const locks = { keys: ['*:lock'], write_bytes_per_second: 1 };
     const seen = { keys: ['*:seen:*'], write_bytes_per_second: 25_000 };
-    budgeted = await KaskProcess.start({ storage: 'embedded', namespaces: { locks, seen } });
+    const once = { keys: ['once:*'], write_bytes_per_second: 10, atomic: true };
+    budgeted = await KaskProcess.start({ storage: 'embedded', namespaces: { locks, seen, once } });
     await write(budgeted, `${ALICE}:lock`, BIG);
   });
   afterAll(() => budgeted.stop());
+
+  it('is not used up by writes that were not made', async () => {
+    const create = { method: 'PUT', headers: { 'If-None-Match': '*' }, body: 'x'.repeat(45) };
+    const answers = [];
+    for (let i = 0; i < 5; i++) answers.push((await fetch(budgeted.url('once:taken'), create)).status);
+    expect(answers).toEqual([201, 412, 412, 412, 412]);
+  });
 
   it('that is used up refuses writes with 429, and tells which kind and when to ask again', async () => {
     const answer = await fetch(budgeted.url('bob:lock'), { method: 'PUT', body: 'x' });

@@ -65,7 +65,10 @@ export class Namespace {
     const { set } = this.operations;
     pending.then(
       (done) => {
-        if (done === false) return set.unmet++;
+        if (done === false) {
+          this.budget?.giveBack(value.length);
+          return set.unmet++;
+        }
         this.bytes.written.observe(value.length);
         const compared = this.writes.record(key, value.length, tag, this.name);
         if (compared) this.compared[compared]++;
@@ -94,10 +97,16 @@ export class Namespace {
   countDelete(key: string, pending: Promise<boolean | void>): Promise<boolean | void> {
     const { delete: deletes } = this.operations;
     pending.then(
-      (done) => (done === false ? deletes.unmet++ : deletes.ok++),
-      () => deletes.error++,
+      (done) => {
+        if (done === false) return deletes.unmet++;
+        this.writes.forget(key);
+        return deletes.ok++;
+      },
+      () => {
+        this.writes.forget(key);
+        return deletes.error++;
+      },
     );
-    this.writes.forget(key);
     return pending;
   }
 

@@ -23,6 +23,11 @@ export class WriteBudget {
     this.left -= bytes;
   }
 
+  /** What was taken, and not written after all. */
+  giveBack(bytes: number): void {
+    this.left += bytes;
+  }
+
   private fill(): void {
     const now = performance.now();
     const gained = ((now - this.filledAt) / 1_000) * this.bytesPerSecond;
