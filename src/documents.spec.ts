@@ -29,12 +29,34 @@ function named(text: string): string[] {
   return [...paths].map(([name]) => name);
 }
 
+/** Documents and anchors that links point to, from the root. */
+function anchored(document: string, text: string): string[] {
+  return [...text.matchAll(/\]\(([^)\s#:]*\.md)?#([^)\s]+)\)/g)].map(
+    ([, file, anchor]) =>
+      `${file ? path.join(path.dirname(document), file) : document}#${anchor as string}`,
+  );
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(document: string): string[] {
+  const headings = readFileSync(path.join(root, document), 'utf8').matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(([, heading = '']) => {
+    const words = heading.replace(/\]\([^)]*\)/g, '').replace(/[^\p{L}\p{N} _-]/gu, '');
+    return `${document}#${words.toLowerCase().replaceAll(' ', '-')}`;
+  });
+}
+
 describe.each(documents)('%s', (document) => {
   const text = readFileSync(path.join(root, document), 'utf8');
 
   it('names and links to nothing that is gone', () => {
     const files = [...linked(document, text), ...named(text)];
     expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+  });
+
+  it('links to no heading that is gone', () => {
+    const links = anchored(document, text).filter((link) => documents.includes(link.split('#')[0] as string));
+    expect(links.filter((link) => !anchorsOf(link.split('#')[0] as string).includes(link))).toEqual([]);
   });
 });
 
