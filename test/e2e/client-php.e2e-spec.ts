@@ -498,6 +498,11 @@ describe('the handler when things go wrong', () => {
     expect(asked).toEqual(['GET', 'PUT']);
   });
 
+  it('is not in doubt about a write that no connection was made for', async () => {
+    const [failure] = await call({ url: 'http://127.0.0.1:1/' }, write);
+    expect(failure).toEqual(thrown('KaskUnavailable', { outcomeUnknown: false }));
+  });
+
   it('shows no session id, and nothing of the session, in what PHP writes of it', () => {
     const secret = 'a|s:6:"secret";';
     const script = `require '${CLIENT}/autoload.php';
