@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -184,6 +184,19 @@ describe.each(['embedded', 'cassandra'] as const)('the handler on the %s store',
     return answer.status === 200 ? answer.text() : undefined;
   };
 
+  /** What a page prints that has opened the session of this id. */
+  function runSession(prefix: string, page: string, url = kask.url(''), serializer = 'php'): Promise<string> {
+    const script = `require '${CLIENT}/autoload.php';
+      $kask = new Kask\\KaskClient($argv[1]);
+      (new Kask\\KaskSessionHandler($kask, '${prefix}', atomic: ${prefix === 'cart:'}))->register();
+      session_id('${ID}');
+      $options = ['use_cookies' => false, 'cache_limiter' => ''];
+      session_start($options);
+      ${page}`;
+    const settings = ['-d', 'display_errors=1', '-d', `session.serialize_handler=${serializer}`];
+    return runPhp([...settings, '-r', script, url], process.env);
+  }
+
   beforeAll(async () => {
     const namespaces = { carts: { keys: ['cart:*'], atomic: true } };
     backend = await openBackend(store);
@@ -250,24 +263,72 @@ describe.each(['embedded', 'cassandra'] as const)('the handler on the %s store',
 
   it('has a page go on from the session as it is, once it was told', async () => {
     await call(atomic, ['write', ID, 'n|i:1;']);
-    const script = `require '${CLIENT}/autoload.php';
-      $kask = new Kask\\KaskClient($argv[1]);
-      (new Kask\\KaskSessionHandler($kask, 'cart:', atomic: true))->register();
-      session_id('${ID}');
-      session_start(['use_cookies' => false, 'cache_limiter' => '']);
-      $_SESSION['n']++;
+    const shown = await runSession(
+      'cart:',
+      `$_SESSION['n']++;
       $kask->set('cart:${ID}', 'n|i:10;', 60);
       try {
         session_write_close();
       } catch (Kask\\KaskConflict) {
-        session_start();
+        session_start($options);
         echo 'again ', $_SESSION['n']++;
         session_write_close();
-      }`;
-    expect(await runPhp(['-d', 'display_errors=1', '-r', script, kask.url('')], process.env)).toBe(
-      'again 10',
+      }`,
     );
+    expect(shown).toBe('again 10');
     expect(await get(`cart:${ID}`)).toBe('n|i:11;');
+  });
+
+  it('lets nobody go on in a session whose logout a proxy lost', async () => {
+    const proxy = createServer((request, response) => {
+      const { method, url, headers } = request;
+      const asked = httpRequest(kask.origin + url, { method, headers }, (answer) => {
+        response.writeHead(method === 'DELETE' ? 502 : (answer.statusCode ?? 0), answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(asked);
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    await call(plain, ['write', ID, 'n|i:1;']);
+    const shown = await runSession(
+      'app:',
+      `try {
+        session_destroy();
+      } catch (Kask\\KaskUnavailable) {
+        session_id('${ID}');
+        session_start($options);
+        echo session_id() === '${ID}' ? 'the same' : 'another', count($_SESSION);
+        $_SESSION['n'] = 2;
+      }`,
+      kask.url('').replace(kask.origin, `http://127.0.0.1:${port}`),
+    ).finally(() => proxy.close());
+    expect(shown).toBe('another0');
+    expect(await get(`app:${ID}`)).toBeUndefined();
+  });
+
+  it('has a page that empties a session go on from what another wrote meanwhile', async () => {
+    expect((await call(atomic, ['read', ID], ['write', ID, 'n|i:1;']))[1]).toBe(true);
+    const shown = await runSession(
+      'cart:',
+      `$_SESSION = [];
+      $kask->set('cart:${ID}', 'n|i:10;', 60);
+      try {
+        session_write_close();
+      } catch (Kask\\KaskConflict) {
+        session_start($options);
+        echo 'again ', $_SESSION['n']++;
+        session_write_close();
+      }`,
+    );
+    expect(shown).toBe('again 10');
+    expect(await get(`cart:${ID}`)).toBe('n|i:11;');
+  });
+
+  it('keeps no empty session of another serializer of PHP', async () => {
+    await call(plain, ['write', ID, 'a:1:{s:1:"n";i:1;}']);
+    const shown = await runSession('app:', `unset($_SESSION['n']);`, kask.url(''), 'php_serialize');
+    expect([shown, await get(`app:${ID}`)]).toEqual(['', undefined]);
   });
 
   it('says that a namespace is not atomic', async () => {
@@ -280,23 +341,41 @@ describe('the handler when things go wrong', () => {
   interface Reply {
     status: number;
     problem?: string;
-    /** What the problem names as its place. */
-    instance?: string;
+    detail?: string;
     body?: string;
-    type?: string;
+    headers?: Record<string, string>;
   }
   let server: Server;
   let handler: Handler;
   let replies: (Reply | 'silence' | 'end')[] = [];
   let asked: string[] = [];
 
+  const type = 'application/octet-stream';
   const unavailable: Reply = { status: 503, problem: 'unavailable' };
   const timeout: Reply = { status: 504, problem: 'timeout' };
-  const absent: Reply = { status: 404, problem: 'not_found' };
-  const nowhere: Reply = { ...absent, instance: '/' };
-  const login: Reply = { status: 200, body: '<html>', type: 'text/html' };
+  const absent: Reply = {
+    status: 404,
+    problem: 'not_found',
+    detail: 'The value you requested was not found',
+  };
+  const nowhere: Reply = { ...absent, detail: 'There is nothing at this path' };
+  const login: Reply = { status: 200, body: '<html>', headers: { 'Content-Type': 'text/html' } };
   const forbidden: Reply = { status: 403, problem: 'forbidden' };
-  const found: Reply = { status: 200, body: 'a|i:1;' };
+  const found: Reply = {
+    status: 200,
+    body: 'a|i:1;',
+    headers: { 'Content-Type': type, ETag: '"a"', 'Kask-TTL': '9' },
+  };
+  const stored: Reply = { status: 201, headers: { ETag: '"b"' } };
+  const overBudget: Reply = { status: 429, problem: 'over_budget' };
+  const without = (reply: Reply, name: string): Reply => ({
+    ...reply,
+    headers: Object.fromEntries(Object.entries(reply.headers ?? {}).filter(([each]) => each !== name)),
+  });
+  const after = (seconds: number, reply: Reply): Reply => ({
+    ...reply,
+    headers: { 'Retry-After': String(seconds) },
+  });
 
   beforeAll(async () => {
     server = createServer((request, response) => {
@@ -305,9 +384,9 @@ describe('the handler when things go wrong', () => {
       const reply = replies.shift();
       if (reply === 'end') request.once('end', () => request.socket.destroy());
       if (reply === undefined || reply === 'silence' || reply === 'end') return;
-      const { status, problem, instance, body, type = 'application/octet-stream' } = reply;
-      const document = JSON.stringify({ type: PROBLEMS + problem, instance });
-      response.writeHead(status, { 'Content-Type': type }).end(problem ? document : body);
+      const { status, problem, detail, body, headers } = reply;
+      const document = JSON.stringify({ type: PROBLEMS + problem, detail });
+      response.writeHead(status, headers).end(problem ? document : body);
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     handler = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
@@ -319,28 +398,39 @@ describe('the handler when things go wrong', () => {
 
   const read: Call = ['read', ID];
   const write: Call = ['write', ID, 'a|i:1;'];
+  const touch: Call = ['updateTimestamp', ID, 'a|i:1;'];
   const destroy: Call = ['destroy', ID];
   const thrown = (name: string, more: object = {}): unknown =>
     expect.objectContaining({ threw: `Kask\\${name}`, ...more });
+  const busy = (seconds: number) => thrown('KaskUnavailable', { retryAfterMs: seconds * 1_000 });
+  const refusedFor = (seconds: number) => thrown('KaskRefused', { retryAfterMs: seconds * 1_000 });
   const inDoubt = thrown('KaskUnavailable', { outcomeUnknown: true });
 
   it.each<[name: string, call: Call, replies: Reply[], result: unknown, asked: string]>([
     ['a read', read, [unavailable, found], 'a|i:1;', 'GET GET'],
     ['a read that came to nothing', read, [timeout, found], 'a|i:1;', 'GET GET'],
     ['a read twice, and no more', read, [timeout, timeout], thrown('KaskUnavailable'), 'GET GET'],
-    ['a write that was refused', write, [unavailable, { status: 201 }], true, 'PUT PUT'],
+    ['a write that Kask refused, once', write, [unavailable], inDoubt, 'PUT'],
     ['a write that may have been done, once', write, [timeout], inDoubt, 'PUT'],
     ['a write that a proxy lost, once', write, [{ status: 503 }], inDoubt, 'PUT'],
-    ['a renewal that fails, once', ['updateTimestamp', ID, 'a|i:1;'], [timeout], false, 'PATCH'],
+    ['a renewal', touch, [unavailable, { status: 204 }], true, 'PATCH PATCH'],
+    ['a renewal twice, and no more', touch, [timeout, timeout], false, 'PATCH PATCH'],
     ['a logout', destroy, [timeout, { status: 204 }], true, 'DELETE DELETE'],
     ['a logout that goes on, once', destroy, [{ status: 503, problem: 'delete_pending' }], true, 'DELETE'],
     ['for what is not there, once', read, [absent], '', 'GET'],
     ['who does not know such a path, once', read, [{ status: 404 }], thrown('KaskProtocolError'), 'GET'],
     ['where nobody keeps sessions, once', read, [nowhere], thrown('KaskProtocolError'), 'GET'],
     ['where nobody takes them, once', write, [absent], thrown('KaskProtocolError'), 'PUT'],
+    ['a logout where nobody takes it, once', destroy, [nowhere], thrown('KaskProtocolError'), 'DELETE'],
+    ['a renewal where nobody takes it, once', touch, [nowhere], false, 'PATCH'],
     ['who would have it log in, once', read, [login], thrown('KaskProtocolError'), 'GET'],
     ['who sends it elsewhere, once', read, [{ status: 302 }], thrown('KaskProtocolError'), 'GET'],
     ['for what it may not have, once', read, [forbidden], thrown('KaskRefused', { status: 403 }), 'GET'],
+    ['what has no tag, once', read, [without(found, 'ETag')], thrown('KaskProtocolError'), 'GET'],
+    ['what has no life, once', read, [without(found, 'Kask-TTL')], thrown('KaskProtocolError'), 'GET'],
+    ['a write that gets no tag, once', write, [{ status: 201 }], thrown('KaskProtocolError'), 'PUT'],
+    ['who is to be asked later than it waits, once', read, [after(30, unavailable)], busy(30), 'GET'],
+    ['a write over its budget, once', write, [after(7, overBudget)], refusedFor(7), 'PUT'],
     ['for an id in doubt, which stays', ['validateId', ID], [timeout, timeout], true, 'GET GET'],
     ['not at all for an id that is none', ['validateId', '../../x'], [], false, ''],
   ])('asks %s', async (_, made, given, result, methods) => {
@@ -349,10 +439,49 @@ describe('the handler when things go wrong', () => {
     expect(asked.join(' ')).toBe(methods);
   });
 
-  it('asks once to delete under a condition what may be gone already', async () => {
-    [replies, asked] = [[found, timeout], []];
-    const results = await call({ ...handler, atomic: true }, read, ['write', ID, '']);
-    expect([results, asked.join(' ')]).toEqual([['a|i:1;', inDoubt], 'GET DELETE']);
+  it.each<[name: string, data: string, replies: typeof replies, result: unknown, asked: string]>([
+    ['to write what Kask refused', 'a|i:2;', [unavailable, stored], true, 'GET PUT PUT'],
+    ['to write what a proxy lost, once', 'a|i:2;', [{ status: 503 }], inDoubt, 'GET PUT'],
+    ['to write what may be written already, once', 'a|i:2;', [timeout], inDoubt, 'GET PUT'],
+    ['to delete what Kask refused', '', [unavailable, { status: 204 }], true, 'GET DELETE DELETE'],
+    ['to delete what may be gone already, once', '', [timeout], inDoubt, 'GET DELETE'],
+    ['to delete what was not answered, once', '', ['end', { status: 412 }], inDoubt, 'GET DELETE'],
+  ])('asks under a condition %s', async (_, data, given, result, methods) => {
+    [replies, asked] = [[found, ...given], []];
+    const results = await call({ ...handler, atomic: true }, read, ['write', ID, data]);
+    expect([results, asked.join(' ')]).toEqual([['a|i:1;', result], methods]);
+  });
+
+  it('comes back when Kask says', async () => {
+    [replies, asked] = [[after(1, unavailable), found], []];
+    const start = Date.now();
+    expect(await call({ ...handler, timeoutMs: 60_000 }, read)).toEqual(['a|i:1;']);
+    expect(Date.now() - start).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('reads again what it could not delete', async () => {
+    [replies, asked] = [[found, timeout, timeout, absent], []];
+    const results = await call(handler, read, destroy, read);
+    expect([results, asked.join(' ')]).toEqual([['a|i:1;', inDoubt, ''], 'GET DELETE DELETE GET']);
+  });
+
+  it.each([
+    ['ftp://127.0.0.1/', {}],
+    ['127.0.0.1:8080/', {}],
+    ['http://127.0.0.1:8080/', { ca: 'ca.pem' }],
+    ['HTTP://127.0.0.1:8080/', { cert: 'client.pem' }],
+    ['http://127.0.0.1:8080/', { key: 'client.key' }],
+  ])('sends nothing to %s with %j', async (url, tls) => {
+    await expect(call({ url, ...tls }, read)).rejects.toThrow('ValueError: The URL of Kask');
+  });
+
+  it('sends no write whose condition is empty', async () => {
+    [replies, asked] = [[stored], []];
+    const script = `require '${CLIENT}/autoload.php';
+      (new Kask\\KaskClient($argv[1]))->set('app:${ID}', 'a|i:1;', 60, ifMatch: '');`;
+    const sent = runPhp(['-r', script, handler.url], process.env);
+    await expect(sent).rejects.toThrow('ValueError: If-Match is empty');
+    expect(asked).toEqual([]);
   });
 
   it('leaves what does not answer in time', async () => {
@@ -369,6 +498,11 @@ describe('the handler when things go wrong', () => {
     expect(asked).toEqual(['GET', 'PUT']);
   });
 
+  it('is not in doubt about a write that no connection was made for', async () => {
+    const [failure] = await call({ url: 'http://127.0.0.1:1/' }, write);
+    expect(failure).toEqual(thrown('KaskUnavailable', { outcomeUnknown: false }));
+  });
+
   it('shows no session id, and nothing of the session, in what PHP writes of it', () => {
     const secret = 'a|s:6:"secret";';
     const script = `require '${CLIENT}/autoload.php';
@@ -380,6 +514,37 @@ describe('the handler when things go wrong', () => {
     });
     expect([status, `${stdout}${stderr}`]).toEqual([255, expect.stringContaining('KaskUnavailable')]);
     expect(`${stdout}${stderr}`).not.toMatch(new RegExp(`${ID}|secret`));
+  });
+
+  it('shows neither to who looks into it', async () => {
+    [replies, asked] = [[{ ...found, body: 'a|s:6:"secret";' }, found], []];
+    const script = `require '${CLIENT}/autoload.php';
+      $kask = new Kask\\KaskClient($argv[1]);
+      $handler = new Kask\\KaskSessionHandler($kask, 'app:');
+      echo $handler->read('${ID}');
+      var_dump($handler, $kask->get('${ID}'));
+      print_r($handler);`;
+    const shown = (await runPhp(['-r', script, handler.url], process.env)).replace('a|s:6:"secret";', '');
+    expect(shown).toContain('[prefix] => app:');
+    expect(shown).not.toMatch(new RegExp(`${ID}|secret|a\\|i:1;`));
+  });
+});
+
+describe.each(['route', 'path'])('the handler where problems name their %s', (place) => {
+  it('logs nobody out whose sessions are at another URL', async () => {
+    const kask = await KaskProcess.start({ storage: 'embedded', problem_instance: place });
+    const mistaken = [{ url: `${kask.url('')}shop/` }, { url: `${kask.origin}/` }];
+    const results = await callEach(
+      ...mistaken.flatMap((handler): [Handler, ...Call][] => [
+        [handler, 'read', ID],
+        [handler, 'destroy', ID],
+        [handler, 'updateTimestamp', ID, 'a|i:1;'],
+      ]),
+      [{ url: kask.url('') }, 'read', ID],
+    );
+    await kask.stop();
+    const wrong = { threw: 'Kask\\KaskProtocolError', status: 404, problem: 'not_found' };
+    expect(results).toMatchObject([wrong, wrong, false, wrong, wrong, false, '']);
   });
 });
 

@@ -7,10 +7,13 @@ namespace Kask;
 /** @internal */
 final readonly class Answer
 {
+    /** Kask's word for it, which does not change: its other 404s are about paths. */
+    private const ABSENT = 'The value you requested was not found';
+
     /** @param array<string, string> $headers by their names in lower case */
     public function __construct(
         public int $status,
-        public array $headers,
+        private array $headers,
         public string $body,
     ) {
     }
@@ -30,7 +33,35 @@ final readonly class Answer
     /** Kask's own word that there is no such session: not that of a proxy, and not about a path that is nobody's. */
     public function isAbsence(): bool
     {
-        return $this->status === 404 && $this->problem() === 'not_found' && $this->member('instance') !== '/';
+        return $this->status === 404 && $this->problem() === 'not_found' && $this->member('detail') === self::ABSENT;
+    }
+
+    public function etag(): string
+    {
+        return $this->matching('etag', '/^[[:graph:]]+$/D');
+    }
+
+    public function ttlSeconds(): int
+    {
+        return (int) $this->matching('kask-ttl', '/^\d{1,9}$/D');
+    }
+
+    public function retryAfterMs(): ?int
+    {
+        $seconds = $this->headers['retry-after'] ?? '';
+        return preg_match('/^\d{1,9}$/D', $seconds) ? 1_000 * (int) $seconds : null;
+    }
+
+    private function matching(string $name, string $pattern): string
+    {
+        $content = $this->headers[$name] ?? '';
+        if (preg_match($pattern, $content)) {
+            return $content;
+        }
+        throw new KaskProtocolError(
+            "The answer has no $name: the service is older than this client, or something removes its headers",
+            $this->status,
+        );
     }
 
     private function member(string $name): mixed

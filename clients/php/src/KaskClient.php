@@ -4,21 +4,18 @@ declare(strict_types=1);
 
 namespace Kask;
 
-use CurlHandle;
 use SensitiveParameter;
 
 /** Reads and writes sessions. Absent is null or false, and whatever else is wrong is a KaskException. */
 final class KaskClient
 {
-    private const CONNECT_TIMEOUT_MS = 1_200;
     private const TRIES = 2;
     private const SUCCESS = ['GET' => 200, 'PUT' => 201, 'PATCH' => 204, 'DELETE' => 204];
-    /** Before the second try, within this and twice this: all that have failed would come back at once. */
+    /** Before the second try, unless Kask asks for more; the jitter as all that have failed would come back at once. */
     private const PAUSE_MS = 50;
+    private const JITTER_MS = 200;
 
-    private readonly string $url;
-    private readonly array $tls;
-    private ?CurlHandle $connection = null;
+    private readonly Connection $connection;
 
     /**
      * @param string $url what is before the keys, such as `https://sessions.example:8081/sessions/v1/`
@@ -34,21 +31,15 @@ final class KaskClient
         ?string $cert = null,
         ?string $key = null,
     ) {
-        $this->url = rtrim($url, '/') . '/';
-        $this->tls = array_filter([CURLOPT_CAINFO => $ca, CURLOPT_SSLCERT => $cert, CURLOPT_SSLKEY => $key]);
+        $this->connection = new Connection($url, $ca, $cert, $key);
     }
 
     public function get(#[SensitiveParameter] string $key): ?StoredSession
     {
         $answer = $this->ask('GET', $key);
-        if ($answer->status === 404) {
-            return null;
-        }
-        return new StoredSession(
-            $answer->body,
-            $answer->headers['etag'] ?? '',
-            (int) ($answer->headers['kask-ttl'] ?? 0),
-        );
+        return $answer->status === 404
+            ? null
+            : new StoredSession($answer->body, $answer->etag(), $answer->ttlSeconds());
     }
 
     /**
@@ -64,19 +55,19 @@ final class KaskClient
         ?string $ifMatch = null,
         bool $ifAbsent = false,
     ): string {
-        $headers = ["Kask-TTL: $ttlSeconds", 'Content-Type: application/octet-stream'];
+        $headers = ['Kask-TTL' => "$ttlSeconds", 'Content-Type' => 'application/octet-stream'];
         if ($ifMatch !== null) {
-            $headers[] = "If-Match: $ifMatch";
+            $headers['If-Match'] = $ifMatch;
         } elseif ($ifAbsent) {
-            $headers[] = 'If-None-Match: *';
+            $headers['If-None-Match'] = '*';
         }
-        return $this->ask('PUT', $key, $headers, $value)->headers['etag'] ?? '';
+        return $this->ask('PUT', $key, $headers, $value)->etag();
     }
 
     /** Renews the expiry, without the value. False if there is no session. */
     public function touch(#[SensitiveParameter] string $key, int $ttlSeconds): bool
     {
-        return $this->ask('PATCH', $key, ["Kask-TTL: $ttlSeconds"])->status !== 404;
+        return $this->ask('PATCH', $key, ['Kask-TTL' => "$ttlSeconds"])->status !== 404;
     }
 
     /**
@@ -85,7 +76,7 @@ final class KaskClient
      */
     public function delete(#[SensitiveParameter] string $key, ?string $ifMatch = null): bool
     {
-        return $this->ask('DELETE', $key, $ifMatch === null ? [] : ["If-Match: $ifMatch"])->status === 204;
+        return $this->ask('DELETE', $key, $ifMatch === null ? [] : ['If-Match' => $ifMatch])->status !== 503;
     }
 
     private function ask(
@@ -94,75 +85,27 @@ final class KaskClient
         array $headers = [],
         #[SensitiveParameter] ?string $value = null,
     ): Answer {
-        $deadline = self::nowMs() + $this->timeoutMs;
+        $deadlineMs = Connection::nowMs() + $this->timeoutMs;
+        $isConditional = isset($headers['If-Match']) || isset($headers['If-None-Match']);
+        // Whatever was written or deleted meanwhile would be lost to a value that is sent again; and a condition may
+        // not hold any more for what has been done under it. A renewal loses to everything that comes after it.
+        $isRepeatable = $method !== 'PUT' && !$isConditional;
         for ($try = 1;; $try++) {
             try {
-                return self::accept($method, $this->send($method, $key, $headers, $value, $deadline));
+                $answer = $this->connection->exchange($method, $key, $headers, $value, $deadlineMs);
+                return self::accept($method, $isConditional, $answer);
             } catch (KaskUnavailable $unavailable) {
-                // Whatever was written or deleted meanwhile would be lost to a write that is done again; and a
-                // condition may not hold any more for what has been done under it.
-                $isRepeatable = $method === 'GET' || $method === 'DELETE' && $headers === [];
                 $isSafe = $isRepeatable || !$unavailable->outcomeUnknown;
-                if (!$isSafe || $try === self::TRIES || self::nowMs() + 2 * self::PAUSE_MS >= $deadline) {
+                $waitMs = ($unavailable->retryAfterMs ?? self::PAUSE_MS) + random_int(0, self::JITTER_MS);
+                if (!$isSafe || $try === self::TRIES || Connection::nowMs() + $waitMs >= $deadlineMs) {
                     throw $unavailable;
                 }
-                usleep(1_000 * random_int(self::PAUSE_MS, 2 * self::PAUSE_MS));
+                usleep(1_000 * $waitMs);
             }
         }
     }
 
-    private function send(
-        string $method,
-        #[SensitiveParameter] string $key,
-        array $headers,
-        #[SensitiveParameter] ?string $value,
-        int $deadline,
-    ): Answer {
-        $received = [];
-        $this->connection ??= curl_init();
-        // Options go, connections stay.
-        curl_reset($this->connection);
-        curl_setopt_array($this->connection, $this->tls + [
-            CURLOPT_URL => $this->url . rawurlencode($key),
-            CURLOPT_PATH_AS_IS => true,
-            CURLOPT_PROTOCOLS => CURLPROTO_HTTP | CURLPROTO_HTTPS,
-            // One that the environment names would see session keys.
-            CURLOPT_PROXY => '',
-            CURLOPT_CUSTOMREQUEST => $method,
-            CURLOPT_HTTPHEADER => [...$headers, 'Expect:'],
-            CURLOPT_CONNECTTIMEOUT_MS => self::CONNECT_TIMEOUT_MS,
-            CURLOPT_TIMEOUT_MS => max(1, $deadline - self::nowMs()),
-            CURLOPT_NOSIGNAL => true,
-            CURLOPT_RETURNTRANSFER => true,
-            CURLOPT_HEADERFUNCTION => static function (CurlHandle $curl, string $line) use (&$received): int {
-                [$name, $content] = explode(':', $line, 2) + [1 => ''];
-                $received[strtolower($name)] = trim($content);
-                return strlen($line);
-            },
-        ]);
-        if ($value !== null) {
-            $sent = 0;
-            curl_setopt_array($this->connection, [
-                CURLOPT_UPLOAD => true,
-                CURLOPT_INFILESIZE => strlen($value),
-                // CURLOPT_POSTFIELDS are sent again, unasked, if a connection that was used before ends without answer.
-                CURLOPT_READFUNCTION => static function ($curl, $file, int $most) use ($value, &$sent): string {
-                    $part = substr($value, $sent, $most);
-                    $sent += strlen($part);
-                    return $part;
-                },
-            ]);
-        }
-        $body = curl_exec($this->connection);
-        if ($body === false) {
-            $wasSent = curl_getinfo($this->connection, CURLINFO_PRETRANSFER_TIME_T) > 0;
-            $reason = curl_strerror(curl_errno($this->connection));
-            throw new KaskUnavailable("Kask does not answer: $reason", $wasSent);
-        }
-        return new Answer(curl_getinfo($this->connection, CURLINFO_RESPONSE_CODE), $received, $body);
-    }
-
-    private static function accept(string $method, #[SensitiveParameter] Answer $answer): Answer
+    private static function accept(string $method, bool $isConditional, #[SensitiveParameter] Answer $answer): Answer
     {
         $status = $answer->status;
         // What a proxy says with 200, such as a page to log in, is no session.
@@ -175,17 +118,14 @@ final class KaskClient
             return $answer;
         }
         $told = "Kask answered $method with $status" . ($problem === null ? '' : " ($problem)");
+        $facts = [$status, $problem, $answer->retryAfterMs()];
+        // Of a write under a condition Kask's 503 says that nothing was done; any other can hide anything.
+        $outcomeUnknown = $method !== 'GET' && !($isConditional && $status === 503 && $problem === 'unavailable');
         throw match (true) {
-            // A 503 of Kask's says that nothing was done; a proxy's can hide anything.
-            $status >= 500 => new KaskUnavailable($told, $status !== 503 || $problem === null, $status, $problem),
-            $status === 412 => new KaskConflict($told, $status, $problem),
-            $status >= 400 && $status !== 404 && $problem !== null => new KaskRefused($told, $status, $problem),
-            default => new KaskProtocolError($told, $status, $problem),
+            $status >= 500 || $status === 408 => new KaskUnavailable($told, $outcomeUnknown, ...$facts),
+            $status === 412 => new KaskConflict($told, ...$facts),
+            $status >= 400 && $status !== 404 && $problem !== null => new KaskRefused($told, ...$facts),
+            default => new KaskProtocolError($told, ...$facts),
         };
-    }
-
-    private static function nowMs(): int
-    {
-        return intdiv(hrtime(true), 1_000_000);
     }
 }

@@ -4,7 +4,10 @@ declare(strict_types=1);
 
 namespace Kask;
 
-/** Kask will not do this, however often it is asked: the certificate, the permission, the size or a setting is wrong. */
+/**
+ * Kask does not do this, and nothing was done: the certificate, the permission, the size or a setting is wrong. The
+ * one that passes by itself is 429: these sessions have used up their budget, until `retryAfterMs` from now.
+ */
 final class KaskRefused extends KaskException
 {
 }

@@ -20,6 +20,8 @@ final class KaskSessionHandler implements
 {
     /** Of the lifetime: what is left when a session that only was read is renewed. */
     private const RENEW_BELOW = 0.9;
+    /** As `session.serialize_handler` writes it: `php` and `php_binary` the first, `php_serialize` the other. */
+    private const EMPTY = ['', 'a:0:{}'];
 
     /** @var array<string, ?StoredSession> by id; null if Kask has none */
     private array $known = [];
@@ -47,6 +49,9 @@ final class KaskSessionHandler implements
 
     public function open(string $path, string $name): bool
     {
+        // PHP leaves out close() when an exception ends a session: what is known since then may be logged out.
+        $this->known = [];
+        $this->failure = null;
         return true;
     }
 
@@ -84,7 +89,7 @@ final class KaskSessionHandler implements
     {
         $before = $this->known[$id] ?? null;
         $ifMatch = $this->atomic ? $before?->etag : null;
-        if ($data === '') {
+        if (in_array($data, self::EMPTY, true)) {
             // An empty session and none are the same, and Kask keeps no empty values.
             return $before === null || $this->delete($id, $ifMatch);
         }
@@ -131,6 +136,12 @@ final class KaskSessionHandler implements
         return 0;
     }
 
+    /** For error pages and var_dump(): neither ids nor values. */
+    public function __debugInfo(): array
+    {
+        return ['prefix' => $this->prefix, 'atomic' => $this->atomic, 'ttlSeconds' => $this->ttlSeconds];
+    }
+
     private function load(#[SensitiveParameter] string $id): ?StoredSession
     {
         if (!array_key_exists($id, $this->known)) {
@@ -141,6 +152,8 @@ final class KaskSessionHandler implements
 
     private function delete(#[SensitiveParameter] string $id, ?string $ifMatch = null): bool
     {
+        // One that fails may have been done.
+        unset($this->known[$id]);
         if (!$this->kask->delete($this->prefix . $id, $ifMatch)) {
             error_log('Kask: a session ends in every datacenter as soon as each can be reached');
         }

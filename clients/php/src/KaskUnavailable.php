@@ -13,7 +13,8 @@ final class KaskUnavailable extends KaskException
         public readonly bool $outcomeUnknown,
         ?int $status = null,
         ?string $problem = null,
+        ?int $retryAfterMs = null,
     ) {
-        parent::__construct($message, $status, $problem);
+        parent::__construct($message, $status, $problem, $retryAfterMs);
     }
 }
