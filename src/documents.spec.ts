@@ -32,8 +32,7 @@ function named(text: string): string[] {
 /** Documents and anchors that links point to, from the root. */
 function anchored(document: string, text: string): string[] {
   return [...text.matchAll(/\]\(([^)\s#:]*\.md)?#([^)\s]+)\)/g)].map(
-    ([, file, anchor]) =>
-      `${file ? path.join(path.dirname(document), file) : document}#${anchor as string}`,
+    ([, file, anchor]) => `${file ? path.join(path.dirname(document), file) : document}#${anchor as string}`,
   );
 }
 
