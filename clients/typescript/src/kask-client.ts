@@ -75,21 +75,21 @@ export class KaskClient {
   /** Stores bytes, or text as UTF-8. */
   async set(key: string, value: Uint8Array | string, options: SetOptions = {}): Promise<{ etag: string }> {
     const headers = { ...headersOf(options), 'content-type': 'application/octet-stream' };
-    const path = this.#path(key);
-    const answer = await this.#ask({ method: 'PUT', path, headers, body: value, effect: 'once' });
+    const question = { path: this.#path(key), headers, body: value, effect: effectOf(options, 'once') };
+    const answer = await this.#ask({ method: 'PUT', ...question });
     return { etag: header(answer as Answer, 'etag') };
   }
 
   /** Deletes the session, if there is one. */
   async delete(key: string, options: Condition = {}): Promise<void> {
-    const path = this.#path(key);
-    await this.#ask({ method: 'DELETE', path, headers: headersOf(options), effect: effectOf(options) });
+    const effect = effectOf(options, 'repeatable');
+    await this.#ask({ method: 'DELETE', path: this.#path(key), headers: headersOf(options), effect });
   }
 
   /** Renews the expiry without sending the value again. False if there is no such session. */
   async touch(key: string, options: TouchOptions = {}): Promise<boolean> {
-    const path = this.#path(key);
-    const question = { path, headers: headersOf(options), effect: effectOf(options) };
+    const effect = effectOf(options, 'repeatable');
+    const question = { path: this.#path(key), headers: headersOf(options), effect };
     return (await this.#ask({ method: 'PATCH', ...question })) !== undefined;
   }
 
@@ -111,7 +111,8 @@ export class KaskClient {
         return judged(question, await this.#connections.exchange(question, signal));
       } catch (error) {
         if (triesLeft === 0 || !isWorthAnotherTry(error, question)) throw error;
-        const waitMs = error.retryAfterMs ?? Math.random() * pauseMs;
+        // By chance, so that those who failed together do not come back together.
+        const waitMs = (error.retryAfterMs ?? 0) + Math.random() * pauseMs;
         if (performance.now() + waitMs >= endsAt) throw error;
         await sleep(waitMs);
       }
@@ -124,11 +125,11 @@ function isWorthAnotherTry(error: unknown, { effect }: Question): error is KaskU
   if (error.status !== undefined && !PASSING.includes(error.status)) return false;
   // Kask repeats that one itself, until every datacenter has it.
   if (error.problem === 'delete_pending') return false;
-  return effect !== 'once' || !error.outcomeUnknown;
+  return effect === 'repeatable' || !error.outcomeUnknown;
 }
 
-function effectOf({ ifMatch }: Condition): Question['effect'] {
-  return ifMatch === undefined ? 'repeatable' : 'once';
+function effectOf({ ifMatch, ifAbsent }: SetOptions, plain: Question['effect']): Question['effect'] {
+  return ifMatch !== undefined || ifAbsent ? 'conditional' : plain;
 }
 
 function headersOf(options: SetOptions): OutgoingHttpHeaders {
