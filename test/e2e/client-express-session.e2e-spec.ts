@@ -232,6 +232,8 @@ describe.each([false, true])('express-session on the store, atomic: %s', (atomic
   let client: KaskClient;
   let server: Server;
   let origin: string;
+  /** What came to the error handler, be it after the answer. */
+  let failures: string[];
   /** What happens after the session was read, and before a page does its work. */
   let meanwhile: () => Promise<unknown>;
 
@@ -248,7 +250,10 @@ describe.each([false, true])('express-session on the store, atomic: %s', (atomic
     client = new KaskClient({ url: `${kask.origin}/sessions/v1/`, retries: 0 });
     await listen({});
   });
-  beforeEach(() => (meanwhile = () => Promise.resolve()));
+  beforeEach(() => {
+    meanwhile = () => Promise.resolve();
+    failures = [];
+  });
   afterAll(async () => {
     hangUp();
     client?.close();
@@ -308,7 +313,8 @@ describe.each([false, true])('express-session on the store, atomic: %s', (atomic
       session.reload((error) => (error ? next(error) : response.sendStatus(204)));
     });
     app.use((error: Error, _request: Request, response: Response, _next: NextFunction) => {
-      response.status(503).json({ error: error.name });
+      failures.push(error.name);
+      if (!response.headersSent) response.status(503).json({ error: error.name });
     });
     return app;
   }
@@ -440,6 +446,7 @@ describe.each([false, true])('express-session on the store, atomic: %s', (atomic
     meanwhile = () => Promise.resolve();
     kask = await start(port);
     expect(await visit(jar, '/')).toEqual([200, { user: 'ada' }]);
+    expect(failures).toEqual([]);
   });
 
   it('lets a session end with its cookie', async () => {

@@ -291,12 +291,12 @@ describe('kask-client over TLS', () => {
     const { hostname, port } = new URL(kask.origin);
     let connections = 0;
     const front = net.createServer((socket) => {
-      socket.on('error', () => undefined);
+      socket.unref().on('error', () => undefined);
       if (++connections < 3) return;
       const onward = net.connect(Number(port), hostname).on('error', () => undefined);
       socket.pipe(onward).pipe(socket);
     });
-    await once(front.listen(0, '127.0.0.1'), 'listening');
+    await once(front.unref().listen(0, '127.0.0.1'), 'listening');
     const origin = `https://127.0.0.1:${(front.address() as AddressInfo).port}`;
     const error = await failureOf(clientOf(origin, { tls: { ca, ...pair }, retries: 0 }).set(KEY, 'value'));
     expect(error).toMatchObject({ name: 'KaskUnavailable', outcomeUnknown: false });
