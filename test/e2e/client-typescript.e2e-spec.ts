@@ -397,6 +397,19 @@ describe('kask-client with a service that misbehaves', () => {
     expect(inspect(client, { depth: Infinity, showHidden: true })).not.toMatch(TRACES_OF_KEY);
   });
 
+  it('ends a call that has a time of its own when that is over', async () => {
+    const client = clientOf(await serve(silence), { timeoutMs: 2 ** 30 });
+    const timeoutMs = 200;
+    for (const call of [
+      client.get(KEY, { timeoutMs }),
+      client.set(KEY, 'value', { timeoutMs }),
+      client.touch(KEY, { timeoutMs }),
+      client.delete(KEY, { timeoutMs }),
+    ])
+      expect(await failureOf(call)).toBeInstanceOf(KaskUnavailable);
+    expect(requests).toHaveLength(4);
+  });
+
   const passing: [string, RequestListener][] = [
     ['a connection that ends', hangUp],
     ['503', says(503, 'unavailable')],
