@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect, promisify } from 'node:util';
 import express, { type NextFunction, type Request, type Response } from 'express';
-import session, { type SessionData } from 'express-session';
+import session, { type SessionData, type SessionOptions } from 'express-session';
 import { KaskStore } from '../../clients/express-session/src/kask-store.js';
 import { KaskClient, KaskUnavailable } from '../../clients/typescript/src/kask-client.js';
 import { CookieJar } from '../harness/cookie-jar.js';
@@ -26,6 +26,7 @@ declare module 'express-session' {
 
 const SID = 'a-secret-id';
 const DEFAULT_TTL = 500;
+const HOUR_MS = 3_600_000;
 
 afterEach(() => jest.restoreAllMocks());
 
@@ -138,6 +139,52 @@ describe('the store of express-session', () => {
     expect(Number(cookie.expires) - Date.now()).toBeGreaterThan(60_000_000);
   });
 
+  it('renews a session that was read once a tenth of its life has passed', async () => {
+    const touch = jest.spyOn(client, 'touch');
+    await asked.set(SID, sessionOf('ada', HOUR_MS));
+    const session = (await asked.get(SID)) as SessionData;
+    await asked.touch(SID, session);
+    expect(touch).not.toHaveBeenCalled();
+    await client.touch(`sess:${SID}`, { ttl: 3200 });
+    const older = (await asked.get(SID)) as SessionData;
+    older.cookie = sessionOf('ada', HOUR_MS).cookie;
+    await asked.touch(SID, older);
+    expect(await ttl()).toBeGreaterThan(3200);
+  });
+
+  it('shortens the life of a session whose cookie is to end earlier', async () => {
+    await asked.set(SID, sessionOf('ada', HOUR_MS));
+    const session = (await asked.get(SID)) as SessionData;
+    session.cookie.expires = new Date(Date.now() + 60_000);
+    await asked.touch(SID, session);
+    expect(await ttl()).toBeLessThanOrEqual(60);
+  });
+
+  it('keeps a browser session as long as it is told, and renews it then as any other', async () => {
+    const own = promised(new KaskStore({ client, ttl: 1000 }));
+    const touch = jest.spyOn(client, 'touch');
+    await own.set(SID, sessionOf('ada'));
+    expect(await ttl()).toBeGreaterThan(DEFAULT_TTL);
+    await own.touch(SID, (await own.get(SID)) as SessionData);
+    expect(touch).not.toHaveBeenCalled();
+    await client.touch(`sess:${SID}`, { ttl: 600 });
+    await own.touch(SID, (await own.get(SID)) as SessionData);
+    expect(await ttl()).toBeGreaterThan(600);
+  });
+
+  it('takes a renewal that is over budget for one that comes later', async () => {
+    const namespaces = { sessions: { keys: ['sess:*'], write_bytes_per_second: 1 } };
+    const narrow = await KaskProcess.start({ storage: 'embedded', namespaces });
+    const busy = new KaskClient({ url: `${narrow.origin}/sessions/v1/` });
+    const own = promised(new KaskStore({ client: busy }));
+    await own.set(SID, sessionOf('ada'));
+    await expect(busy.touch(`sess:${SID}`)).rejects.toMatchObject({ problem: 'over_budget' });
+    await own.touch(SID, sessionOf('ada'));
+    expect(await failureOf(own.set(SID, sessionOf('ada')))).toMatchObject({ problem: 'over_budget' });
+    busy.close();
+    await narrow.stop();
+  });
+
   it('puts its prefix before ids, and writes with the serializer that it is given', async () => {
     const serializer = {
       stringify: ({ user }: SessionData) => `user=${user}`,
@@ -162,12 +209,9 @@ describe('the store of express-session', () => {
     const [port] = await freePorts(1);
     const nobody = new KaskClient({ url: `http://127.0.0.1:${port}/sessions/v1/`, retries: 0 });
     const down = promised(new KaskStore({ client: nobody }));
-    const calls = [
-      down.get(SID),
-      down.set(SID, sessionOf('ada')),
-      down.touch(SID, sessionOf('ada')),
-      down.destroy(SID),
-    ];
+    // Only what would have been renewed is not lost yet.
+    await down.touch(SID, sessionOf('ada'));
+    const calls = [down.get(SID), down.set(SID, sessionOf('ada')), down.destroy(SID)];
     for (const call of calls) {
       const error = await failureOf(call);
       expect(error).toBeInstanceOf(KaskUnavailable);
@@ -182,35 +226,60 @@ describe('the store of express-session', () => {
   });
 });
 
-describe('express-session on the store', () => {
+describe.each([false, true])('express-session on the store, atomic: %s', (atomic) => {
   const directory = mkdtempSync(path.join(tmpdir(), 'kask-express-'));
   let kask: KaskProcess;
   let client: KaskClient;
   let server: Server;
   let origin: string;
+  /** What came to the error handler, be it after the answer. */
+  let failures: string[];
+  /** What happens after the session was read, and before a page does its work. */
+  let meanwhile: () => Promise<unknown>;
 
   const start = async (port = 0): Promise<KaskProcess> =>
-    KaskProcess.start({ storage: 'embedded', embedded: { path: directory }, listen_port: port });
+    KaskProcess.start({
+      storage: 'embedded',
+      embedded: { path: directory },
+      listen_port: port,
+      namespaces: { sessions: { keys: ['sess:*'], atomic } },
+    });
 
   beforeAll(async () => {
     kask = await start();
     client = new KaskClient({ url: `${kask.origin}/sessions/v1/`, retries: 0 });
-    server = application(new KaskStore({ client })).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await listen({});
+  });
+  beforeEach(() => {
+    meanwhile = () => Promise.resolve();
+    failures = [];
   });
   afterAll(async () => {
-    server?.closeAllConnections();
-    server?.close();
+    hangUp();
     client?.close();
     await kask?.stop();
     rmSync(directory, { recursive: true });
   });
 
-  function application(store: KaskStore) {
+  async function listen(options: Partial<SessionOptions>): Promise<void> {
+    server = application(new KaskStore({ client, atomic }), options).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  function hangUp(): void {
+    server?.closeAllConnections();
+    server?.close();
+  }
+
+  function application(store: KaskStore, options: Partial<SessionOptions>) {
     const app = express();
-    const cookie = { maxAge: 3_600_000 };
-    app.use(session({ store, secret: 'secret', resave: false, saveUninitialized: false, cookie }));
+    const cookie = { maxAge: HOUR_MS };
+    app.use(session({ store, secret: 's', resave: false, saveUninitialized: false, cookie, ...options }));
+    app.use(async (_request: Request, _response: Response, next: NextFunction) => {
+      await meanwhile();
+      next();
+    });
     app.get('/', ({ session }, response) => void response.json({ user: session.user ?? null }));
     app.post('/login/:user', (request, response, next) => {
       request.session.regenerate((error) => {
@@ -218,6 +287,18 @@ describe('express-session on the store', () => {
         request.session.user = request.params.user;
         request.session.save((error) => (error ? next(error) : response.sendStatus(204)));
       });
+    });
+    // As careless as the example of express-session: it goes on after an error.
+    app.post('/careless/:user', (request, response, next) => {
+      request.session.regenerate((error) => {
+        if (error) next(error);
+        request.session.user = request.params.user;
+        request.session.save(() => response.headersSent || response.sendStatus(204));
+      });
+    });
+    app.post('/name/:user', ({ session, params }, response, next) => {
+      session.user = params.user;
+      session.save((error) => (error ? next(error) : response.sendStatus(204)));
     });
     app.post('/short', ({ session }, response) => {
       session.cookie.maxAge = 1000;
@@ -232,7 +313,8 @@ describe('express-session on the store', () => {
       session.reload((error) => (error ? next(error) : response.sendStatus(204)));
     });
     app.use((error: Error, _request: Request, response: Response, _next: NextFunction) => {
-      response.status(503).json({ error: error.name });
+      failures.push(error.name);
+      if (!response.headersSent) response.status(503).json({ error: error.name });
     });
     return app;
   }
@@ -269,14 +351,102 @@ describe('express-session on the store', () => {
     expect(await visit(jar, '/')).toEqual([200, { user: 'grace' }]);
   });
 
-  it('only touches what a request did not change', async () => {
+  const keyOf = (jar: CookieJar): string => {
+    const [, sid = ''] = /^s:(.+)\./.exec(decodeURIComponent(jar.get('connect.sid') ?? '')) ?? [];
+    return `sess:${sid}`;
+  };
+
+  it('only touches what a request did not change, once a tenth of its life has passed', async () => {
     const jar = new CookieJar();
     await visit(jar, '/login/ada', 'POST');
     const set = jest.spyOn(client, 'set');
     const touch = jest.spyOn(client, 'touch');
     await visit(jar, '/');
+    expect(touch).not.toHaveBeenCalled();
+    await client.touch(keyOf(jar), { ttl: 3200 });
+    await visit(jar, '/');
+    expect(touch).toHaveBeenLastCalledWith(keyOf(jar), { ttl: 3600 });
     expect(set).not.toHaveBeenCalled();
-    expect(touch).toHaveBeenCalledWith(expect.any(String), { ttl: expect.any(Number) });
+    expect((await client.get(keyOf(jar)))?.ttl).toBeGreaterThan(3200);
+  });
+
+  it('changes a session again and again', async () => {
+    const jar = new CookieJar();
+    await visit(jar, '/name/ada', 'POST');
+    expect(await visit(jar, '/name/grace', 'POST')).toEqual([204, '']);
+    expect(await visit(jar, '/name/mary', 'POST')).toEqual([204, '']);
+    expect(await visit(jar, '/')).toEqual([200, { user: 'mary' }]);
+  });
+
+  it(`${atomic ? 'does not bring' : 'brings'} back by a slow request who logged out meanwhile`, async () => {
+    const jar = new CookieJar();
+    await visit(jar, '/login/ada', 'POST');
+    const other = jar.copy();
+    meanwhile = async () => {
+      meanwhile = () => Promise.resolve();
+      await visit(other, '/logout', 'POST');
+    };
+    const late = await visit(jar, '/name/slow', 'POST');
+    expect(late).toEqual(atomic ? [503, { error: 'KaskConflict' }] : [204, '']);
+    expect(await visit(jar, '/')).toEqual([200, { user: atomic ? null : 'slow' }]);
+  });
+
+  it.each([false, true])(
+    'keeps the cookie where regenerate fails in an outage, rolling: %s',
+    async (rolling) => {
+      hangUp();
+      await listen({ rolling });
+      const jar = new CookieJar();
+      await visit(jar, '/login/ada', 'POST');
+      const port = Number(new URL(kask.origin).port);
+      meanwhile = () => kask.kill();
+      const response = await fetch(`${origin}/login/grace`, {
+        method: 'POST',
+        headers: { cookie: jar.header() },
+      });
+      expect([response.status, response.headers.getSetCookie()]).toEqual([503, []]);
+      meanwhile = () => Promise.resolve();
+      kask = await start(port);
+      expect(await visit(jar, '/')).toEqual([200, { user: 'ada' }]);
+      hangUp();
+      await listen({});
+    },
+  );
+
+  it('logs nobody in under the old id where regenerate fails and nobody looks', async () => {
+    const jar = new CookieJar();
+    await visit(jar, '/name/planted', 'POST');
+    const planted = jar.copy();
+    jest.spyOn(client, 'delete').mockRejectedValueOnce(new KaskUnavailable('away for a moment', true));
+    expect(await visit(jar, '/careless/ada', 'POST')).toEqual([503, { error: 'KaskUnavailable' }]);
+    expect(jar.header()).toBe(planted.header());
+    expect(await visit(planted, '/')).toEqual([200, { user: 'planted' }]);
+    expect(await visit(jar, '/careless/ada', 'POST')).toEqual([204, '']);
+    expect(await visit(jar, '/')).toEqual([200, { user: 'ada' }]);
+    expect(await visit(planted, '/')).toEqual([200, { user: null }]);
+  });
+
+  it('goes on under a new id where the delete of the old one is pending', async () => {
+    const jar = new CookieJar();
+    await visit(jar, '/login/ada', 'POST');
+    const before = jar.header();
+    const pending = new KaskUnavailable('pending', true, { status: 503, problem: 'delete_pending' });
+    jest.spyOn(client, 'delete').mockRejectedValueOnce(pending);
+    await visit(jar, '/careless/grace', 'POST');
+    expect(jar.header()).not.toBe(before);
+  });
+
+  it('shows a page that only read, though its session cannot be renewed', async () => {
+    const jar = new CookieJar();
+    await visit(jar, '/login/ada', 'POST');
+    await client.touch(keyOf(jar), { ttl: 3200 });
+    const port = Number(new URL(kask.origin).port);
+    meanwhile = () => kask.kill();
+    expect(await visit(jar, '/')).toEqual([200, { user: 'ada' }]);
+    meanwhile = () => Promise.resolve();
+    kask = await start(port);
+    expect(await visit(jar, '/')).toEqual([200, { user: 'ada' }]);
+    expect(failures).toEqual([]);
   });
 
   it('lets a session end with its cookie', async () => {
@@ -356,18 +526,22 @@ describe('the example of a login', () => {
     expect(await visit(jar, '/login', { ...ADA, password: 'wrong' })).toMatch(/^403 /);
     expect(jar.header()).toBe('');
     expect(await visit(jar, '/login', ADA)).toMatch(/^302 /);
-    expect(await visit(jar, '/')).toMatch(/^200 [^]*ada has been here 1 times/);
+    const home = await visit(jar, '/');
+    expect(home).toMatch(/^200 [^]*ada is logged in since 20/);
 
     await stopApplication();
     await startApplication();
-    expect(await visit(jar, '/')).toMatch(/^200 [^]*ada has been here 2 times/);
+    expect(await visit(jar, '/')).toBe(home);
 
     const port = Number(new URL(kask.origin).port);
     await kask.stop();
     expect(await visit(jar, '/')).toMatch(/^503 [^]*nobody is logged out/);
     expect(await visit(new CookieJar(), '/login', ADA)).toMatch(/^503 /);
+    const cookies = jar.header();
+    expect(await visit(jar, '/login', ADA)).toMatch(/^503 /);
+    expect(jar.header()).toBe(cookies);
     kask = await startKask(port);
-    expect(await visit(jar, '/')).toMatch(/^200 [^]*ada has been here 3 times/);
+    expect(await visit(jar, '/')).toBe(home);
 
     const stolen = jar.copy();
     expect(await visit(jar, '/logout', {})).toMatch(/^302 /);

@@ -1,13 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { KaskProcess } from '../harness/kask.js';
@@ -26,12 +18,10 @@ describe('the packages of the clients', () => {
   let kask: KaskProcess;
 
   beforeAll(async () => {
-    run('npm', ['run', '--silent', 'build:clients'], REPOSITORY);
-    for (const [name, folder] of Object.entries(PACKAGES)) install(name, folder);
-    for (const name of BESIDE) {
-      mkdirSync(path.dirname(at('node_modules', name)), { recursive: true });
-      symlinkSync(path.join(REPOSITORY, 'node_modules', name), at('node_modules', name));
-    }
+    const beside = BESIDE.map((name) => [name, `file:${path.join(REPOSITORY, 'node_modules', name)}`]);
+    const dependencies = Object.fromEntries(beside) as Record<string, string>;
+    writeFileSync(at('package.json'), JSON.stringify({ type: 'module', dependencies }));
+    for (const folder of Object.values(PACKAGES)) install(folder);
     kask = await KaskProcess.start({ storage: 'embedded' });
   });
   afterAll(async () => {
@@ -39,19 +29,23 @@ describe('the packages of the clients', () => {
     rmSync(directory, { recursive: true });
   });
 
-  function install(name: string, folder: string): void {
-    const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', directory];
-    const [{ filename }] = JSON.parse(run('npm', args, path.join(REPOSITORY, 'clients', folder))) as [
-      { filename: string },
-    ];
-    mkdirSync(at('node_modules', name), { recursive: true });
-    run('tar', ['-xzf', filename, '--strip-components', '1', '-C', at('node_modules', name)], directory);
+  /** As the README says, but that the clone has its packages already, and no registry is asked for any other. */
+  function install(folder: string): void {
+    const commands = blockOf(folder, 'sh').replace('npm ci && ', '').replaceAll('../shop', directory);
+    expect(commands).toMatch(/^npm pack .*\ncd .* && npm install .*\n$/);
+    const settings = { npm_config_offline: 'true', npm_config_audit: 'false' };
+    run('sh', ['-ec', commands], REPOSITORY, settings);
   }
 
-  /** The first block of a README, which is what somebody tries first. */
-  function firstBlock(folder: string): string {
+  /** The first block of a README in one language. */
+  function blockOf(folder: string, language: string): string {
     const readme = readFileSync(path.join(REPOSITORY, 'clients', folder, 'README.md'), 'utf8');
-    const [, block = ''] = /```js\n([^]*?)```/.exec(readme) ?? [];
+    return readme.split(`\n\`\`\`${language}\n`)[1]?.split('```')[0] ?? '';
+  }
+
+  /** What somebody tries first. */
+  function firstBlock(folder: string): string {
+    const block = blockOf(folder, 'js');
     expect(block.split('\n').length).toBeLessThanOrEqual(11);
     return block.replace('http://127.0.0.1:8080', kask.origin);
   }
@@ -110,7 +104,7 @@ describe('the packages of the clients', () => {
       `import { KaskClient, KaskConflict, KaskError, KaskUnavailable, type Session } from 'kask-client';
        import { KaskStore } from 'kask-express-session';
        import session from 'express-session';
-       const client = new KaskClient({ url: new URL('https://kask.example/v1/'), tls: { ca: 'pem' }, retries: 0 });
+       const client = new KaskClient({ url: new URL('https://kask.example/v1/'), tls: { ca: 'pem', passphrase: 'p' }, retries: 0 });
        session({ secret: 'secret', store: new KaskStore({ client, prefix: 'shop:' }) });
        const read: Session | undefined = await client.get('key');
        const bytes: Uint8Array | undefined = read?.value;
@@ -121,7 +115,6 @@ describe('the packages of the clients', () => {
        // @ts-expect-error -- it may not be there
        read.value;`,
     );
-    writeFileSync(at('package.json'), '{ "type": "module" }');
     const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
     run(
       process.execPath,
@@ -131,6 +124,7 @@ describe('the packages of the clients', () => {
   });
 });
 
-function run(command: string, args: string[], cwd: string): string {
-  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+function run(command: string, args: string[], cwd: string, settings: Record<string, string> = {}): string {
+  const env = { ...process.env, ...settings };
+  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }

@@ -8,10 +8,10 @@ export interface Question {
   headers?: OutgoingHttpHeaders;
   body?: Uint8Array | string;
   /**
-   * `once`: done by the first try, it must not be done again. A value would undo a logout that came in between; what has a
-   * condition would be refused for its own success.
+   * What may have been done by the first try must not be done again where it is `once`, as a value would undo a logout that
+   * came in between, or `conditional`, as it would be refused for its own success.
    */
-  effect: 'none' | 'repeatable' | 'once';
+  effect: 'none' | 'repeatable' | 'once' | 'conditional';
 }
 
 export interface Answer {
@@ -23,10 +23,11 @@ export interface Answer {
 interface ProblemDocument {
   name?: string;
   detail?: string;
-  instance?: string;
 }
 
 const TYPES = 'https://www.mediawiki.org/wiki/Kask/errors/';
+/** Of a session that there is not. Kask's other 404s, about paths that are nobody's, have other words. */
+const ABSENCE = 'The value you requested was not found';
 const SUCCESS = { GET: 200, PUT: 201, PATCH: 204, DELETE: 204 };
 
 /** What a question was answered with, or undefined for one about a session that there is not. */
@@ -37,9 +38,8 @@ export function judged({ method, effect }: Question, answer: Answer): Answer | u
   throw failure(method, effect, answer, problem);
 }
 
-/** Kask's own word that there is no such session: not that of a proxy, and not about a path that is nobody's. */
-function isAbsence({ name, instance }: ProblemDocument): boolean {
-  return name === 'not_found' && instance !== '/';
+function isAbsence({ name, detail }: ProblemDocument): boolean {
+  return name === 'not_found' && detail === ABSENCE;
 }
 
 function failure(
@@ -58,18 +58,18 @@ function failure(
   return new KaskProtocolError(message, facts);
 }
 
-/** Kask says 504 of a write that may have taken effect, and 503 of one that did not. A proxy's 503 can hide anything. */
+/** Kask's 503 says that a condition was not even tried. It can hide any other write that was done, as a 504 can. */
 function isOutcomeUnknown(effect: Question['effect'], problem?: string): boolean {
-  return effect === 'repeatable' || (effect === 'once' && problem !== 'unavailable');
+  return effect !== 'none' && !(effect === 'conditional' && problem === 'unavailable');
 }
 
 /** Of Kask's own problems only: a proxy's could repeat the path, and the key in it. */
 function problemOf({ body }: Answer): ProblemDocument {
-  const { type, detail, instance } = parsed(body);
-  return type?.startsWith(TYPES) ? { name: type.slice(TYPES.length), detail, instance } : {};
+  const { type, detail } = parsed(body);
+  return type?.startsWith(TYPES) ? { name: type.slice(TYPES.length), detail } : {};
 }
 
-function parsed(body: Buffer): Partial<Record<'type' | 'detail' | 'instance', string>> {
+function parsed(body: Buffer): Partial<Record<'type' | 'detail', string>> {
   try {
     return Object(JSON.parse(body.toString())) as object;
   } catch {

@@ -7,7 +7,10 @@ import type { Answer, Question } from './answers.js';
 import { KaskUnavailable } from './errors.js';
 
 /** PEM, as node:tls takes it: who is trusted, and the certificate that is shown to the service. */
-export type ClientTls = Pick<SecureContextOptions, 'ca' | 'cert' | 'key'>;
+export type ClientTls = Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'passphrase'>;
+
+/** TCP's and TLS's handshakes together. One packet may be lost, which TCP sends again after a second. */
+const CONNECT_TIMEOUT_MS = 1200;
 
 /** Connections to one origin, each kept for the requests after it. Node's fetch has no client certificates. */
 export class Connections {
@@ -43,13 +46,19 @@ export class Connections {
   }
 }
 
-/** Whether anything of a request can have reached the service. */
+/** Whether anything of a request can have reached the service. Ends one that gets no connection in time. */
 function watchConnection(request: ClientRequest): () => boolean {
   let isConnected = false;
   request.once('socket', (socket) => {
-    const event = 'encrypted' in socket ? 'secureConnect' : 'connect';
-    if (socket.connecting) socket.once(event, () => (isConnected = true));
-    else isConnected = true;
+    if (!socket.connecting) return void (isConnected = true);
+    const giveUp = (): unknown =>
+      request.destroy(new Error(`no connection was made within ${CONNECT_TIMEOUT_MS} ms`));
+    const timer = setTimeout(giveUp, CONNECT_TIMEOUT_MS);
+    request.once('close', () => clearTimeout(timer));
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
+      clearTimeout(timer);
+      isConnected = true;
+    });
   });
   return () => isConnected;
 }

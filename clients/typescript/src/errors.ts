@@ -35,7 +35,10 @@ export class KaskUnavailable extends KaskError {
 /** `ifMatch` or `ifAbsent` did not hold, and nothing was written. */
 export class KaskConflict extends KaskError {}
 
-/** The service will not do this, and would not the next time: not permitted, too large, over budget, malformed. */
+/**
+ * The service will not do this: not permitted, too large, malformed. The next try would fail too, but for `over_budget` (429),
+ * which passes by itself after `retryAfterMs`.
+ */
 export class KaskRefused extends KaskError {}
 
 /** What answered is no Kask that this client knows: look at the URL, and at what lies between. */

@@ -25,7 +25,12 @@ export interface Session {
   ttl: number;
 }
 
-export interface Condition {
+export interface CallOptions {
+  /** For this call as a whole, instead of the client's. */
+  timeoutMs?: number;
+}
+
+export interface Condition extends CallOptions {
   /** Only where the value is that of this ETag. The key's namespace has to be atomic. */
   ifMatch?: string;
 }
@@ -63,8 +68,8 @@ export class KaskClient {
   }
 
   /** Undefined if there is no such session. An outage throws. */
-  async get(key: string): Promise<Session | undefined> {
-    const answer = await this.#ask({ method: 'GET', path: this.#path(key), effect: 'none' });
+  async get(key: string, options: CallOptions = {}): Promise<Session | undefined> {
+    const answer = await this.#ask({ method: 'GET', path: this.#path(key), effect: 'none' }, options);
     if (!answer) return undefined;
     // What a proxy says with 200, such as a page to log in, is no session.
     if (answer.headers['content-type'] !== 'application/octet-stream')
@@ -75,22 +80,25 @@ export class KaskClient {
   /** Stores bytes, or text as UTF-8. */
   async set(key: string, value: Uint8Array | string, options: SetOptions = {}): Promise<{ etag: string }> {
     const headers = { ...headersOf(options), 'content-type': 'application/octet-stream' };
-    const path = this.#path(key);
-    const answer = await this.#ask({ method: 'PUT', path, headers, body: value, effect: 'once' });
+    const question = { path: this.#path(key), headers, body: value, effect: effectOf(options, 'once') };
+    const answer = await this.#ask({ method: 'PUT', ...question }, options);
     return { etag: header(answer as Answer, 'etag') };
   }
 
   /** Deletes the session, if there is one. */
   async delete(key: string, options: Condition = {}): Promise<void> {
-    const path = this.#path(key);
-    await this.#ask({ method: 'DELETE', path, headers: headersOf(options), effect: effectOf(options) });
+    const effect = effectOf(options, 'repeatable');
+    await this.#ask(
+      { method: 'DELETE', path: this.#path(key), headers: headersOf(options), effect },
+      options,
+    );
   }
 
   /** Renews the expiry without sending the value again. False if there is no such session. */
   async touch(key: string, options: TouchOptions = {}): Promise<boolean> {
-    const path = this.#path(key);
-    const question = { path, headers: headersOf(options), effect: effectOf(options) };
-    return (await this.#ask({ method: 'PATCH', ...question })) !== undefined;
+    const effect = effectOf(options, 'repeatable');
+    const question = { path: this.#path(key), headers: headersOf(options), effect };
+    return (await this.#ask({ method: 'PATCH', ...question }, options)) !== undefined;
   }
 
   /** Ends the connections. Those without a request do not keep a process alive. */
@@ -103,15 +111,16 @@ export class KaskClient {
     return this.#basePath + encodeURIComponent(key);
   }
 
-  async #ask(question: Question): Promise<Answer | undefined> {
-    const endsAt = performance.now() + this.#timeoutMs;
-    const signal = AbortSignal.timeout(this.#timeoutMs);
+  async #ask(question: Question, { timeoutMs = this.#timeoutMs }: CallOptions): Promise<Answer | undefined> {
+    const endsAt = performance.now() + timeoutMs;
+    const signal = AbortSignal.timeout(timeoutMs);
     for (let pauseMs = FIRST_PAUSE_MS, triesLeft = this.#retries; ; pauseMs *= 2, triesLeft--) {
       try {
         return judged(question, await this.#connections.exchange(question, signal));
       } catch (error) {
         if (triesLeft === 0 || !isWorthAnotherTry(error, question)) throw error;
-        const waitMs = error.retryAfterMs ?? Math.random() * pauseMs;
+        // By chance, so that those who failed together do not come back together.
+        const waitMs = (error.retryAfterMs ?? 0) + Math.random() * pauseMs;
         if (performance.now() + waitMs >= endsAt) throw error;
         await sleep(waitMs);
       }
@@ -124,11 +133,11 @@ function isWorthAnotherTry(error: unknown, { effect }: Question): error is KaskU
   if (error.status !== undefined && !PASSING.includes(error.status)) return false;
   // Kask repeats that one itself, until every datacenter has it.
   if (error.problem === 'delete_pending') return false;
-  return effect !== 'once' || !error.outcomeUnknown;
+  return effect === 'repeatable' || !error.outcomeUnknown;
 }
 
-function effectOf({ ifMatch }: Condition): Question['effect'] {
-  return ifMatch === undefined ? 'repeatable' : 'once';
+function effectOf({ ifMatch, ifAbsent }: SetOptions, plain: Question['effect']): Question['effect'] {
+  return ifMatch !== undefined || ifAbsent ? 'conditional' : plain;
 }
 
 function headersOf(options: SetOptions): OutgoingHttpHeaders {

@@ -5,7 +5,7 @@ import session from 'express-session';
 import { KaskClient, KaskUnavailable } from 'kask-client';
 import { KaskStore } from 'kask-express-session';
 
-const { KASK_URL = 'http://127.0.0.1:8080/sessions/v1/', PORT = '3000' } = process.env;
+const { KASK_URL = 'http://127.0.0.1:8080/sessions/v1/', PORT = '3001' } = process.env;
 const store = new KaskStore({ client: new KaskClient({ url: KASK_URL }), prefix: 'login-example:' });
 const passwords = new Map([['ada', hash('correct horse battery staple')]]);
 
@@ -25,9 +25,9 @@ app.use(
 
 app.get('/', ({ session }, response) => {
   if (!session.user) return response.send(loginForm(''));
-  session.visits += 1;
+  // Only read: a page that is slow and writes would bring back a session that was logged out meanwhile.
   response.send(
-    page(`<p>${session.user} has been here ${session.visits} times.</p>
+    page(`<p>${session.user} is logged in since ${session.since}.</p>
     <form method="post" action="/logout"><button>Log out</button></form>`),
   );
 });
@@ -38,7 +38,7 @@ app.post('/login', (request, response, next) => {
   // Under a new id: one that somebody planted in this browser must not become that of a login.
   request.session.regenerate((error) => {
     if (error && !isPending(error)) return next(error);
-    Object.assign(request.session, { user, visits: 0 });
+    Object.assign(request.session, { user, since: new Date().toISOString() });
     // Before the answer, so that an error is told, and the next page finds the session.
     request.session.save((error) => (error ? next(error) : response.redirect('/')));
   });
