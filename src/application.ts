@@ -64,7 +64,7 @@ export async function createApplication(
     { logger: false, bodyParser: false, abortOnError: false },
   );
   app.useLogger(new FrameworkLogger(await app.resolve(PinoLogger), app.get(PARAMS_PROVIDER_TOKEN)));
-  hookOtherRequests(app.getHttpAdapter().getInstance(), management, settings.docs_page, logger);
+  hookOtherRequests(app.getHttpAdapter().getInstance(), management, logger);
   tls?.follow(server, connections, app.get(Metrics), logger);
   app.get(Metrics).exposeConnections(connections, limits);
   app.get(Metrics).exposeLogOutputs(outputs);

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { LogBudget } from '../log-budget.js';
-import { isOtherEndpoint, withoutQuery } from '../modules/sessions/base-uri.js';
+import { pathOf, withoutQuery } from '../modules/sessions/base-uri.js';
 import { Problem } from '../problems/problem.js';
 import { HEADERS, requestIdOf } from './headers.js';
 import type { ManagementPort } from './management-port.js';
@@ -10,22 +10,23 @@ import { keepToProtocol } from './protocol.js';
 const ALLOWED = 'GET, HEAD';
 const NOTHING_HERE = new Problem('not_found', 'There is nothing at this path');
 
-/** Of the page, where it is on. */
-const PAGE = new Set(['/docs', '/docs/page.css', '/docs/page.js', '/docs/state']);
-
-/** Hooks for the requests that are for no session, in the order in which a request meets them. */
+/**
+ * Hooks for the requests that are for no session, in the order in which a request meets them. Before there are routes: they
+ * are noted as they come.
+ */
 export function hookOtherRequests(
   fastify: FastifyInstance,
   management: ManagementPort,
-  hasPage: boolean,
   logger: Logger,
 ): void {
   const lines = new LogBudget(logger);
+  const paths = new Set<string>();
+  fastify.addHook('onRoute', ({ url }) => void paths.add(url));
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(HEADERS);
     keepToProtocol(request.raw, reply.raw);
     if (management.misses(request.raw)) throw NOTHING_HERE;
-    if (request.is404) throw noRoute(request, management, hasPage);
+    if (request.is404) throw noRoute(request, paths);
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -34,14 +35,8 @@ export function hookOtherRequests(
   });
 }
 
-function noRoute(
-  { originalUrl, method, raw }: FastifyRequest,
-  management: ManagementPort,
-  hasPage: boolean,
-): Problem {
-  const path = withoutQuery(originalUrl);
-  const isThere = (management.took(raw) && path === '/top') || (hasPage && PAGE.has(path));
-  if (!isThere && !isOtherEndpoint(originalUrl)) return NOTHING_HERE;
+function noRoute({ originalUrl, method }: FastifyRequest, paths: ReadonlySet<string>): Problem {
+  if (!paths.has(withoutQuery(pathOf(originalUrl)))) return NOTHING_HERE;
   const detail = `${method} is not allowed; ${ALLOWED} are`;
   return new Problem('method_not_allowed', detail, { allow: ALLOWED });
 }

@@ -23,12 +23,7 @@ export class ServiceState {
   ) {}
 
   now(): State {
-    const { readiness } = this;
-    const checks = Object.entries({
-      ...readiness.service(),
-      ...readiness.storage(),
-      ...readiness.clock(),
-    });
+    const checks = this.readiness.checks.flatMap((check) => Object.entries(check()));
     const down = checks.filter(([, { status }]) => status === 'down');
     return {
       version: buildInfo.version,

@@ -47,10 +47,6 @@ export class HealthController {
   @Get('ready')
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {
-    return this.health.check([
-      () => this.readiness.service(),
-      () => this.readiness.storage(),
-      () => this.readiness.clock(),
-    ]);
+    return this.health.check(this.readiness.checks);
   }
 }

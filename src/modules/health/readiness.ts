@@ -22,20 +22,25 @@ export class Readiness {
     this.pool.close();
   }
 
-  service(): HealthIndicatorResult<'service'> {
+  /** All that it takes. */
+  get checks(): (() => HealthIndicatorResult)[] {
+    return [() => this.service(), () => this.storage(), () => this.clock()];
+  }
+
+  private service(): HealthIndicatorResult<'service'> {
     const indicator = this.indicators.check('service');
     if (this.leaving) return indicator.down({ reason: 'shutting down' });
     return this.pool.isDepooled ? indicator.down({ reason: 'depooled' }) : indicator.up();
   }
 
-  storage(): HealthIndicatorResult<'storage'> {
+  private storage(): HealthIndicatorResult<'storage'> {
     const indicator = this.indicators.check('storage');
     const { state } = this.probe;
     return state.up ? indicator.up() : indicator.down({ reason: state.reason });
   }
 
   /** Nothing where the storage does not care about clocks. */
-  clock(): HealthIndicatorResult {
+  private clock(): HealthIndicatorResult {
     if (!this.storageClock) return {};
     const indicator = this.indicators.check('clock');
     const { fault } = this.storageClock;

@@ -35,7 +35,7 @@ export class BaseUri {
   }
 }
 
-export function isOtherEndpoint(target: string): boolean {
+function isOtherEndpoint(target: string): boolean {
   return OTHER_ENDPOINTS.has(withoutQuery(pathOf(target)));
 }
 
