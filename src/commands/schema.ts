@@ -1,5 +1,6 @@
 import { type Client, errors } from 'cassandra-driver';
 import type { CommandLine, Datacenters } from '../command-line.js';
+import { longestTtl } from '../config/longest-ttl.js';
 import type { Settings } from '../config/settings.js';
 import type { SettingsSource } from '../config/settings-source.js';
 import { EX_CONFIG, EX_NOPERM, EX_OK, EX_UNAVAILABLE, FAULTS } from '../exit-codes.js';
@@ -12,7 +13,6 @@ import { schemaFindings } from '../modules/storage/cassandra/schema/schema-findi
 import {
   creationOf,
   describeSchema,
-  longestTtl,
   type SessionSchema,
   sessionSchema,
 } from '../modules/storage/cassandra/schema/session-schema.js';

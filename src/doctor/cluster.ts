@@ -1,4 +1,5 @@
 import type { Client, Host } from 'cassandra-driver';
+import { longestTtl } from '../config/longest-ttl.js';
 import type { Settings } from '../config/settings.js';
 import { type Finding, fail, ok, warn } from '../finding.js';
 import { aheadOrBehind, medianOf, offsetFrom, verdictOn } from '../modules/storage/cassandra/clock-offset.js';
@@ -9,7 +10,7 @@ import {
   readLiveSchema,
 } from '../modules/storage/cassandra/schema/live-schema.js';
 import { schemaFindings } from '../modules/storage/cassandra/schema/schema-findings.js';
-import { longestTtl, sessionSchema } from '../modules/storage/cassandra/schema/session-schema.js';
+import { sessionSchema } from '../modules/storage/cassandra/schema/session-schema.js';
 import { isSessionTable, replicasFor } from '../modules/storage/cassandra/session-table.js';
 
 const ANSWER_MS = 2_000;

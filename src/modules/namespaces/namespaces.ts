@@ -96,16 +96,13 @@ export class Namespace {
 
   countDelete(key: string, pending: Promise<boolean | void>): Promise<boolean | void> {
     const { delete: deletes } = this.operations;
+    const count = (result: keyof typeof deletes): void => {
+      deletes[result]++;
+      if (result !== 'unmet') this.writes.forget(key);
+    };
     pending.then(
-      (done) => {
-        if (done === false) return deletes.unmet++;
-        this.writes.forget(key);
-        return deletes.ok++;
-      },
-      () => {
-        this.writes.forget(key);
-        return deletes.error++;
-      },
+      (done) => count(done === false ? 'unmet' : 'ok'),
+      () => count('error'),
     );
     return pending;
   }

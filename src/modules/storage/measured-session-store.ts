@@ -6,9 +6,19 @@ import { StorageError } from './storage-error.js';
 
 /** Counts and times what another store does, latency of the storage apart from that of HTTP, and bounds what it has to do at once. */
 export class MeasuredSessionStore extends SessionStore {
-  private readonly admission = new Admission();
+  private readonly plain = new Admission();
   /** Their own, as they wait for each other and for other datacenters: who does without them waits for neither. */
   private readonly conditional = new Admission();
+  /** Deletes have none: few, small, and nobody tries a logout again. Nor are they counted: they wait for other datacenters too. */
+  private readonly admissions: Record<StorageOperation, Admission | undefined> = {
+    get: this.plain,
+    set: this.plain,
+    touch: this.plain,
+    delete: undefined,
+    set_if: this.conditional,
+    touch_if: this.conditional,
+    delete_if: undefined,
+  };
 
   constructor(
     private readonly store: SessionStore,
@@ -18,7 +28,7 @@ export class MeasuredSessionStore extends SessionStore {
     metrics.gauge(
       'kask_storage_operations_limit',
       'Reads and writes beyond so many in flight are refused; follows what the storage sustains',
-      () => this.admission.limit,
+      () => this.plain.limit,
     );
     metrics.gauge(
       'kask_storage_conditional_writes_limit',
@@ -28,8 +38,7 @@ export class MeasuredSessionStore extends SessionStore {
   }
 
   get(key: string, trace?: RequestTrace): Promise<Session | undefined> {
-    if (this.admission.isFull) return this.refuse('get');
-    return this.measure('get', this.store.get(key, trace), resultOf);
+    return this.measure('get', () => this.store.get(key, trace), resultOf);
   }
 
   set(
@@ -39,12 +48,11 @@ export class MeasuredSessionStore extends SessionStore {
     hiding?: readonly string[],
     trace?: RequestTrace,
   ): Promise<void> {
-    if (this.admission.isFull) return this.refuse('set');
-    return this.measure('set', this.store.set(key, value, ttlSeconds, hiding, trace), ok);
+    return this.measure('set', () => this.store.set(key, value, ttlSeconds, hiding, trace), ok);
   }
 
   delete(key: string, hidden?: readonly string[], trace?: RequestTrace): Promise<void> {
-    return this.measure('delete', this.store.delete(key, hidden, trace), ok);
+    return this.measure('delete', () => this.store.delete(key, hidden, trace), ok);
   }
 
   touch(
@@ -53,8 +61,7 @@ export class MeasuredSessionStore extends SessionStore {
     trace?: RequestTrace,
     renewalOf?: (value: Buffer) => Renewal | undefined,
   ): Promise<Session | undefined> {
-    if (this.admission.isFull) return this.refuse('touch');
-    return this.measure('touch', this.store.touch(key, ttlSeconds, trace, renewalOf), resultOf);
+    return this.measure('touch', () => this.store.touch(key, ttlSeconds, trace, renewalOf), resultOf);
   }
 
   setIf(
@@ -64,8 +71,7 @@ export class MeasuredSessionStore extends SessionStore {
     ttlSeconds: number,
     trace?: RequestTrace,
   ): Promise<boolean> {
-    if (this.conditional.isFull) return this.refuse('set_if');
-    return this.measure('set_if', this.store.setIf(key, condition, value, ttlSeconds, trace), resultOf);
+    return this.measure('set_if', () => this.store.setIf(key, condition, value, ttlSeconds, trace), resultOf);
   }
 
   touchIf(
@@ -74,12 +80,11 @@ export class MeasuredSessionStore extends SessionStore {
     ttlSeconds: number,
     trace?: RequestTrace,
   ): Promise<Session | undefined | false> {
-    if (this.conditional.isFull) return this.refuse('touch_if');
-    return this.measure('touch_if', this.store.touchIf(key, condition, ttlSeconds, trace), resultOf);
+    return this.measure('touch_if', () => this.store.touchIf(key, condition, ttlSeconds, trace), resultOf);
   }
 
   deleteIf(key: string, condition: Condition, trace?: RequestTrace): Promise<boolean> {
-    return this.measure('delete_if', this.store.deleteIf(key, condition, trace), resultOf);
+    return this.measure('delete_if', () => this.store.deleteIf(key, condition, trace), resultOf);
   }
 
   /** Not counted: no user waits for it, nor for a probe. */
@@ -91,14 +96,16 @@ export class MeasuredSessionStore extends SessionStore {
     return this.store.probe();
   }
 
-  /** Looks on: whoever asked waits for the store's own promise. */
+  /** Refuses what is too much; else looks on: whoever asked waits for the store's own promise. */
   private measure<T>(
     operation: StorageOperation,
-    pending: Promise<T>,
+    ask: () => Promise<T>,
     result: (value: T) => StorageResult,
   ): Promise<T> {
+    const admission = this.admissions[operation];
+    if (admission?.isFull) return this.refuse(operation);
+    const pending = ask();
     const start = performance.now();
-    const admission = this.admissionOf(operation);
     admission?.begin();
     const count = (outcome: StorageResult): void => {
       const now = performance.now();
@@ -110,22 +117,6 @@ export class MeasuredSessionStore extends SessionStore {
       (error: unknown) => count(error instanceof StorageError ? error.kind : 'error'),
     );
     return pending;
-  }
-
-  private admissionOf(operation: StorageOperation): Admission | undefined {
-    switch (operation) {
-      case 'delete':
-      case 'delete_if':
-        // Never refused: few, small, and nobody tries a logout again. Nor counted, as they wait for other datacenters as well.
-        return undefined;
-      case 'set_if':
-      case 'touch_if':
-        return this.conditional;
-      case 'get':
-      case 'set':
-      case 'touch':
-        return this.admission;
-    }
   }
 
   private refuse(operation: StorageOperation): Promise<never> {

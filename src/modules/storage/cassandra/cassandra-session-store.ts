@@ -74,12 +74,7 @@ export class CassandraSessionStore extends SessionStore {
     renewalOf?: (value: Buffer) => Renewal | undefined,
   ): Promise<Session | undefined> {
     const deadline = performance.now() + this.cassandra.timeoutMs;
-    const read = {
-      statement: 'getWritten',
-      key: Buffer.from(key),
-      timestamp: this.timestamps.next(),
-    } as const;
-    const found = await this.run(read, trace);
+    const found = await this.getWritten(key, deadline, trace);
     if (!found) return undefined;
     const { value, writtenAt = 0 } = found;
     const renewal = renewalOf?.(value) ?? { key, value };
@@ -143,13 +138,18 @@ export class CassandraSessionStore extends SessionStore {
     deadline: number,
     trace?: RequestTrace,
   ): Promise<boolean> {
-    const read = {
-      statement: 'getWritten',
-      key: Buffer.from(key),
-      timestamp: this.timestamps.next(),
-    } as const;
-    const found = await this.run(read, trace, leftUntil(deadline));
+    const found = await this.getWritten(key, deadline, trace);
     return (found?.writtenAt ?? 0) > timestamp;
+  }
+
+  /** With when it was written. */
+  private getWritten(key: string, deadline: number, trace?: RequestTrace): Promise<Row | undefined> {
+    const timestamp = this.timestamps.next();
+    return this.run(
+      { statement: 'getWritten', key: Buffer.from(key), timestamp },
+      trace,
+      leftUntil(deadline),
+    );
   }
 
   /** One timestamp for all tries, now and later, so that none of them deletes what is written after this. */

@@ -1,6 +1,7 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { PinoLogger } from 'nestjs-pino';
 import type { Counter } from 'prom-client';
+import { longestTtl } from '../../../config/longest-ttl.js';
 import type { EncryptionSettings, Settings } from '../../../config/settings.js';
 import type { RequestTrace } from '../../../tracing/request-trace.js';
 import type { Metrics } from '../../metrics/metrics.js';
@@ -41,7 +42,7 @@ export class SealedSessionStore extends SessionStore implements OnApplicationShu
   ) {
     super();
     this.timeoutMs = storageTimeoutMs(settings);
-    this.longestTtlSeconds = settings.default_ttl === 0 ? Infinity : settings.max_ttl;
+    this.longestTtlSeconds = longestTtl(settings) || Infinity;
     this.sealFrom = Date.parse(encryption.seal_from ?? '1970-01-01');
     this.readUnencryptedUntil = Date.parse(encryption.read_unencrypted_until ?? '1970-01-01');
     this.reads = metrics.counter(

@@ -1,5 +1,12 @@
 import type { StatementName } from '../statements.js';
 
+/** Whose acknowledgements a statement waits for: those of this datacenter, or of every one. */
+export type Reach = 'nearby' | 'everywhere';
+
+export function reachOf(statement: StatementName): Reach {
+  return statement === 'delete' ? 'everywhere' : 'nearby';
+}
+
 /** How many in a hundred answers may take longer than what another node is asked after. */
 const SLOW_PERCENT = 2;
 /**
@@ -52,7 +59,7 @@ export class Hedging {
   private of(statement: StatementName): Purse {
     let purse = this.statements.get(statement);
     if (!purse) {
-      const reach = statement === 'delete' ? 'everywhere' : 'nearby';
+      const reach = reachOf(statement);
       const latencies = new Latencies(FIRST_DELAY_MS[reach]);
       const most = MOST_SAVED[reach];
       this.statements.set(statement, (purse = { latencies, saved: most, most, earned: EARNED[reach] }));

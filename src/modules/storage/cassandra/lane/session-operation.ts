@@ -4,7 +4,7 @@ import type { StorageError } from '../../storage-error.js';
 import type { StatementName } from '../statements.js';
 import { ConnectionLost } from './channel.js';
 import type { Execution, Row } from './execution.js';
-import type { Hedging } from './hedging.js';
+import { type Hedging, reachOf } from './hedging.js';
 import type { Attempt } from './lane-connection.js';
 import { Expiring, type TimerWheel } from './timer-wheel.js';
 
@@ -134,7 +134,7 @@ class SessionOperation extends Expiring {
   override expire(): void {
     const next = this.another() ?? this.oneOfThoseAgain();
     if (!next) return;
-    this.hedgeMs *= HEDGES_SPREAD[this.concernsEveryDatacenter ? 'everywhere' : 'nearby'];
+    this.hedgeMs *= HEDGES_SPREAD[reachOf(this.execution.statement)];
     this.terms.wheel.add(this, performance.now() + this.hedgeMs);
     if (!this.terms.hedging.spend(this.execution.statement)) return void (this.reserve = next);
     this.terms.onHedge?.(this.execution.statement);
@@ -212,7 +212,7 @@ class SessionOperation extends Expiring {
   }
 
   private get concernsEveryDatacenter(): boolean {
-    return this.execution.statement === 'delete';
+    return reachOf(this.execution.statement) === 'everywhere';
   }
 
   private ask(coordinator: Coordinator): void {

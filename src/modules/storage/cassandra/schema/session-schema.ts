@@ -1,4 +1,3 @@
-import type { Settings } from '../../../../config/settings.js';
 import type { TableName } from '../session-table.js';
 import { literal, qualified, quoted, replication } from '../statements.js';
 import { type TableOption, tableOptions } from './table-options.js';
@@ -13,11 +12,6 @@ export interface SessionSchema extends TableName {
 const REPLICATION =
   'A quorum of three survives one node. A datacenter that is not listed has no replica, and a logout does not wait for it.';
 const MARGIN = 100;
-
-/** That a session can be given by a client, in seconds; 0 means for ever. */
-export function longestTtl({ default_ttl, max_ttl }: Settings): number {
-  return default_ttl === 0 ? 0 : max_ttl;
-}
 
 /** @param release of Cassandra: the oldest that a node has */
 export function sessionSchema(
