@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Condition, SessionStore } from '../../src/modules/storage/session-store.js';
-import type { OpenStore } from './session-store-contract.js';
+import { type OpenStore, withStore } from './session-store-contract.js';
 
 const DAY = 86_400;
 const FIRST = Buffer.from('first');
@@ -15,8 +15,8 @@ const is =
 /** What every session store promises of writes that depend on what is there. */
 export function conditionalWritesContract(name: string, open: () => Promise<OpenStore>): void {
   describe(`the contract of conditional writes, on ${name}`, () => {
-    let opened: OpenStore;
     let store: SessionStore;
+    let expiryToleranceMs: number;
     let serial = 0;
     const newKey = (): string => `atomic:${Date.now()}-${serial++}`;
     const holding = async (value: Buffer | undefined, ttlSeconds = DAY): Promise<string> => {
@@ -26,11 +26,7 @@ export function conditionalWritesContract(name: string, open: () => Promise<Open
     };
     const valueOf = async (key: string): Promise<Buffer | undefined> => (await store.get(key))?.value;
 
-    beforeAll(async () => {
-      opened = await open();
-      store = opened.store;
-    }, 120_000);
-    afterAll(() => opened.close());
+    withStore(open, (opened) => ({ store, expiryToleranceMs } = opened));
 
     const cases: [string, Condition, Buffer | undefined, boolean][] = [
       ['any, and nothing is there', 'any', undefined, true],
@@ -70,7 +66,7 @@ export function conditionalWritesContract(name: string, open: () => Promise<Open
       await store.setIf(key, 'absent', FIRST, 0);
       expect(await store.get(key)).toEqual({ value: FIRST, ttlSeconds: 0 });
       await store.setIf(key, is(FIRST), SECOND, 1);
-      await sleep(1_000 + opened.expiryToleranceMs);
+      await sleep(1_000 + expiryToleranceMs);
       expect(await store.get(key)).toBeUndefined();
     });
 
@@ -78,7 +74,7 @@ export function conditionalWritesContract(name: string, open: () => Promise<Open
       const expired = await holding(FIRST, 1);
       const deleted = await holding(FIRST);
       await store.deleteIf(deleted, 'any');
-      await sleep(1_000 + opened.expiryToleranceMs);
+      await sleep(1_000 + expiryToleranceMs);
       for (const key of [expired, deleted]) {
         expect(await store.touchIf(key, 'any', DAY)).toBeUndefined();
         expect(await store.setIf(key, is(FIRST), SECOND, DAY)).toBe(false);

@@ -11,20 +11,26 @@ export interface OpenStore {
 
 const DAY = 86_400;
 
+/** Opens a store for the tests around this, and closes it after them. */
+export function withStore(open: () => Promise<OpenStore>, take: (opened: OpenStore) => void): void {
+  let opened: OpenStore;
+  beforeAll(async () => {
+    opened = await open();
+    take(opened);
+  }, 120_000);
+  afterAll(() => opened.close());
+}
+
 /** What every session store promises; run on each implementation, with a store of its own. */
 export function sessionStoreContract(name: string, open: () => Promise<OpenStore>): void {
   describe(`the contract of session stores, on ${name}`, () => {
-    let opened: OpenStore;
     let store: SessionStore;
+    let expiryToleranceMs: number;
     let serial = 0;
     const newKey = (): string => `enwiki:MWSession:${Date.now()}-${serial++}`;
     const valueOf = async (key: string): Promise<Buffer | undefined> => (await store.get(key))?.value;
 
-    beforeAll(async () => {
-      opened = await open();
-      store = opened.store;
-    }, 120_000);
-    afterAll(() => opened.close());
+    withStore(open, (opened) => ({ store, expiryToleranceMs } = opened));
 
     describe('values', () => {
       it('answers undefined for a key that was never set', async () => {
@@ -135,9 +141,9 @@ export function sessionStoreContract(name: string, open: () => Promise<OpenStore
         const key = newKey();
         const started = Date.now();
         await store.set(key, Buffer.from('short-lived'), 2);
-        await sleep(1_000 - opened.expiryToleranceMs);
+        await sleep(1_000 - expiryToleranceMs);
         expect(await store.get(key)).toBeDefined();
-        await sleep(started + 2_000 + opened.expiryToleranceMs - Date.now());
+        await sleep(started + 2_000 + expiryToleranceMs - Date.now());
         expect(await store.get(key)).toBeUndefined();
       });
 
@@ -145,7 +151,7 @@ export function sessionStoreContract(name: string, open: () => Promise<OpenStore
         const key = newKey();
         await store.set(key, Buffer.from('first'), 1);
         await store.set(key, Buffer.from('second'), DAY);
-        await sleep(2_000 + opened.expiryToleranceMs);
+        await sleep(2_000 + expiryToleranceMs);
         expect(await valueOf(key)).toEqual(Buffer.from('second'));
       });
 
@@ -153,7 +159,7 @@ export function sessionStoreContract(name: string, open: () => Promise<OpenStore
         const key = newKey();
         await store.set(key, Buffer.from('first'), DAY);
         await store.set(key, Buffer.from('second'), 1);
-        await sleep(1_000 + opened.expiryToleranceMs);
+        await sleep(1_000 + expiryToleranceMs);
         expect(await store.get(key)).toBeUndefined();
       });
 
@@ -161,7 +167,7 @@ export function sessionStoreContract(name: string, open: () => Promise<OpenStore
         const key = newKey();
         await store.set(key, Buffer.from('first'), 0);
         await store.set(key, Buffer.from('second'), 1);
-        await sleep(1_000 + opened.expiryToleranceMs);
+        await sleep(1_000 + expiryToleranceMs);
         expect(await store.get(key)).toBeUndefined();
       });
 
@@ -169,7 +175,7 @@ export function sessionStoreContract(name: string, open: () => Promise<OpenStore
         const key = newKey();
         await store.set(key, Buffer.from('for good'), 1);
         await store.set(key, Buffer.from('for good'), 0);
-        await sleep(2_000 + opened.expiryToleranceMs);
+        await sleep(2_000 + expiryToleranceMs);
         expect(await valueOf(key)).toEqual(Buffer.from('for good'));
       });
 
@@ -234,14 +240,9 @@ export function sessionStoreContract(name: string, open: () => Promise<OpenStore
 /** What a store of rows promises beside; a store around it hides keys by itself. */
 export function hidingKeysContract(name: string, open: () => Promise<OpenStore>): void {
   describe(`keys that hide each other, in ${name}`, () => {
-    let opened: OpenStore;
     let store: SessionStore;
 
-    beforeAll(async () => {
-      opened = await open();
-      store = opened.store;
-    }, 120_000);
-    afterAll(() => opened.close());
+    withStore(open, (opened) => ({ store } = opened));
     const valueOf = async (key: string): Promise<Buffer | undefined> => (await store.get(key))?.value;
 
     it('go with the write that they would hide, and can be written again', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SessionStore } from '../../src/modules/storage/session-store.js';
-import type { OpenStore } from './session-store-contract.js';
+import { type OpenStore, withStore } from './session-store-contract.js';
 
 const DAY = 86_400;
 const FIRST = Buffer.from('first');
@@ -9,16 +9,12 @@ const SECOND = Buffer.from('second');
 /** What every session store promises of expiry, of its renewal, and of what it takes over from another. */
 export function timedWritesContract(name: string, open: () => Promise<OpenStore>): void {
   describe(`the contract of timed writes, on ${name}`, () => {
-    let opened: OpenStore;
     let store: SessionStore;
+    let expiryToleranceMs: number;
     let serial = 0;
     const newKey = (): string => `timed:${Date.now()}-${serial++}`;
 
-    beforeAll(async () => {
-      opened = await open();
-      store = opened.store;
-    }, 120_000);
-    afterAll(() => opened.close());
+    withStore(open, (opened) => ({ store, expiryToleranceMs } = opened));
 
     describe('what is left of a TTL', () => {
       it('comes with the value, rounded up', async () => {
@@ -57,7 +53,7 @@ export function timedWritesContract(name: string, open: () => Promise<OpenStore>
         const key = newKey();
         await store.set(key, FIRST, DAY);
         await store.touch(key, 1);
-        await sleep(1_000 + opened.expiryToleranceMs);
+        await sleep(1_000 + expiryToleranceMs);
         expect(await store.get(key)).toBeUndefined();
       });
 
@@ -84,7 +80,7 @@ export function timedWritesContract(name: string, open: () => Promise<OpenStore>
         await store.set(expired, FIRST, 1);
         await store.set(deleted, FIRST, DAY);
         await store.delete(deleted);
-        await sleep(1_000 + opened.expiryToleranceMs);
+        await sleep(1_000 + expiryToleranceMs);
         for (const key of [absent, deleted, expired]) {
           expect(await store.touch(key, DAY)).toBeUndefined();
           expect(await store.get(key)).toBeUndefined();

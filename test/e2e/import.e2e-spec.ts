@@ -181,21 +181,24 @@ describe('kask import', () => {
     const state = (): string => path.join(directory, 'state');
     const args = (): string[] => ['--state', state(), '--rate', '2000'];
 
-    async function untilHalf(kask: KaskProcess): Promise<void> {
+    const written = () =>
+      JSON.parse(readFileSync(state(), 'utf8')) as { cursor: string; counts: { imported: number } };
+
+    async function beginHalf(settings: Record<string, unknown>): Promise<KaskProcess> {
+      await fill(8_000);
+      const kask = begin(settings, args());
       await eventually(() => {
         if (!kask.isRunning) throw new Error(kask.stdout + kask.stderr);
-        const { cursor } = JSON.parse(readFileSync(state(), 'utf8')) as { cursor: string };
-        return cursor === '0' ? Promise.reject(new Error('nothing yet')) : Promise.resolve();
+        return written().cursor === '0' ? Promise.reject(new Error('nothing yet')) : Promise.resolve();
       });
+      return kask;
     }
 
     it('by kill -9 goes on from there, and every session arrives', async () => {
-      await fill(8_000);
       const settings = embedded('killed');
-      const first = begin(settings, args());
-      await untilHalf(first);
+      const first = await beginHalf(settings);
       await first.kill();
-      const before = JSON.parse(readFileSync(state(), 'utf8')) as { counts: { imported: number } };
+      const before = written();
       expect(before.counts.imported).toBeLessThan(8_000);
       expect(before.counts.imported).toBeGreaterThan(0);
       const { status, stdout, counts } = await importing(settings, args());
@@ -211,10 +214,8 @@ describe('kask import', () => {
     });
 
     it('by SIGTERM says so, and goes on as well', async () => {
-      await fill(8_000);
       const settings = embedded('stopped');
-      const first = begin(settings, args());
-      await untilHalf(first);
+      const first = await beginHalf(settings);
       first.signal('SIGTERM');
       const stopped = await finish(first);
       expect(stopped.status).toBe(75);
@@ -225,17 +226,14 @@ describe('kask import', () => {
     });
 
     it('begins anew at a Redis that was started again, where the cursor means nothing', async () => {
-      await fill(8_000);
       const settings = embedded('again');
-      const first = begin(settings, args());
-      await untilHalf(first);
+      const first = await beginHalf(settings);
       await first.kill();
-      const written = JSON.parse(readFileSync(state(), 'utf8')) as object;
       const isOfAnother = { status: 64, stderr: expect.stringContaining('with other options') as string };
       expect(await importing(embedded('elsewhere'), ['--state', state()])).toMatchObject(isOfAnother);
       const env = { KASK_IMPORT_HMAC_KEY: 'another' };
       expect(await importing(settings, ['--state', state()], env)).toMatchObject(isOfAnother);
-      writeFileSync(state(), JSON.stringify({ ...written, redis: 'another' }));
+      writeFileSync(state(), JSON.stringify({ ...written(), redis: 'another' }));
       const { status, stdout, counts } = await importing(settings, ['--state', state()]);
       expect(status).toBe(0);
       expect(stdout).toMatch(/^warn {2}state: this Redis was started again, or is another/m);
