@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { Expiring, TimerWheel } from './timer-wheel.js';
 
 const TICK_MS = 5;
@@ -31,12 +33,24 @@ afterEach(() => {
 function stall(ms: number): void {
   const now = performance.now();
   jest.spyOn(performance, 'now').mockReturnValue(now + ms);
-  jest.advanceTimersByTime(TICK_MS);
+  jest.advanceTimersByTime(TICK_MS + 1); // the wheel turns after the timer
   jest.restoreAllMocks();
 }
 
 function add(entry: Entry, ms: number): void {
   wheel.add(entry, performance.now() + ms);
+}
+
+async function socketPair(): Promise<[Socket, Socket]> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const here = connect(port, '127.0.0.1');
+  const [there] = await accepted;
+  await once(here, 'connect');
+  server.close();
+  return [here, there];
 }
 
 describe('a timer wheel', () => {
@@ -141,6 +155,23 @@ describe('a timer wheel', () => {
     add(new Entry(() => add(added, 30)), 10);
     stall(3 * REVOLUTION_MS);
     expect(added.expiredAt).toHaveLength(0);
+  });
+
+  it('lets what came while the process stood still be read before it ends what waits for it', async () => {
+    jest.useRealTimers();
+    const [here, there] = await socketPair();
+    const answer = once(here, 'data');
+    const told: string[] = [];
+    const late = new Promise<void>((resolve) => {
+      add(new Entry(() => resolve(void told.push('late'))), 20);
+    });
+    there.write('an answer');
+    const end = performance.now() + 100;
+    while (performance.now() < end);
+    await Promise.all([answer.then(() => told.push('answered')), late]);
+    here.destroy();
+    there.destroy();
+    expect(told).toEqual(['answered', 'late']);
   });
 
   it('stands still while it is empty, and starts again', () => {

@@ -19,6 +19,9 @@ const SLOTS = 512;
 /**
  * One timer for all requests instead of one for each: a hashed timing wheel (Varghese and Lauck, 1987). What is due
  * expires up to one tick late and never early. The wheel stands still while it is empty.
+ *
+ * It turns after what came from the network was read: of a process that stood still, for its collector or because its
+ * share of the processor was used up, timers are first, and answers that lie in its sockets would all be late.
  */
 export class TimerWheel {
   private readonly slots = Array.from({ length: SLOTS }, () => new Slot());
@@ -53,7 +56,7 @@ export class TimerWheel {
 
   private start(): void {
     this.tick = this.tickAt(performance.now());
-    this.timer = setInterval(() => this.turn(), this.tickMs).unref();
+    this.timer = setInterval(() => setImmediate(() => this.turn()), this.tickMs).unref();
   }
 
   private stop(): void {
