@@ -37,29 +37,35 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.stop());
 
-describe.each(['lane', 'driver'])('logging out while the other datacenter is away, by the %s', (dataPath) => {
-  let here: KaskProcess;
-  let there: KaskProcess | undefined;
-  const key = (name: string): string => `enwiki:MWSession:${dataPath}:${name}`;
-  const get = async (kask: KaskProcess, name: string): Promise<number> =>
-    (await request(kask.url(key(name))).get('')).status;
-  const post = async (name: string): Promise<number> =>
-    (
-      await request(here.url(key(name)))
-        .post('')
-        .send('Ada')
-    ).status;
-  const pendingDeletes = (): Promise<number> => metric(here, 'kask_pending_deletes');
+/** By one way to the nodes, with a process in each datacenter. */
+class Service {
+  here!: KaskProcess;
+  there: KaskProcess | undefined;
+
+  constructor(readonly dataPath: string) {}
+
+  get(kask: KaskProcess, name: string): Promise<number> {
+    return request(kask.url(this.key(name)))
+      .get('')
+      .then(({ status }) => status);
+  }
+
+  post(name: string): Promise<number> {
+    return request(this.here.url(this.key(name)))
+      .post('')
+      .send('Ada')
+      .then(({ status }) => status);
+  }
 
   /** With what a client measures, in ms. */
-  async function remove(name: string): Promise<{ answer: Response; ms: number }> {
+  async remove(name: string): Promise<{ answer: Response; ms: number }> {
     const start = performance.now();
-    const answer = await request(here.url(key(name))).delete('');
+    const answer = await request(this.here.url(this.key(name))).delete('');
     return { answer, ms: performance.now() - start };
   }
 
-  async function expectPending(name: string): Promise<number> {
-    const { answer, ms } = await remove(name);
+  async expectPending(name: string): Promise<number> {
+    const { answer, ms } = await this.remove(name);
     expect([answer.status, answer.headers['retry-after']]).toEqual([503, '1']);
     expect(JSON.parse(answer.text)).toEqual({
       type: 'https://www.mediawiki.org/wiki/Kask/errors/delete_pending',
@@ -69,81 +75,115 @@ describe.each(['lane', 'driver'])('logging out while the other datacenter is awa
         'it took effect in this datacenter',
       instance: '/sessions/v1/:key',
     });
-    expect(await get(here, name)).toBe(404);
+    expect(await this.get(this.here, name)).toBe(404);
     return Math.round(ms);
   }
 
-  beforeAll(async () => {
-    here = await start(eqiad, dataPath);
-  });
-  afterAll(async () => {
-    for (const kask of [here, there]) {
+  pendingDeletes(): Promise<number> {
+    return metric(this.here, 'kask_pending_deletes');
+  }
+
+  async stop(): Promise<void> {
+    for (const kask of [this.here, this.there]) {
       await kask?.stop();
       expect(`${kask?.stdout}${kask?.stderr}`).not.toContain('MWSession');
     }
-  });
+  }
 
-  it('is acknowledged while both are there', async () => {
-    expect(await post('before')).toBe(201);
-    expect((await remove('before')).answer.status).toBe(204);
-    expect(await get(here, 'before')).toBe(404);
-    expect(await pendingDeletes()).toBe(0);
-  });
+  private key(name: string): string {
+    return `enwiki:MWSession:${this.dataPath}:${name}`;
+  }
+}
+
+describe('logging out while the other datacenter is away, by the lane and by the driver', () => {
+  const services = ['lane', 'driver'].map((dataPath) => new Service(dataPath));
+  /** One outage is enough for both. */
+  const byEach = async (act: (service: Service) => Promise<void>): Promise<void> => {
+    await Promise.all(services.map(act));
+  };
+
+  beforeAll(() =>
+    byEach(async (service) => {
+      service.here = await start(eqiad, service.dataPath);
+    }),
+  );
+  afterAll(() => byEach((service) => service.stop()));
+
+  it('is acknowledged while both are there', () =>
+    byEach(async (service) => {
+      expect(await service.post('before')).toBe(201);
+      expect((await service.remove('before')).answer.status).toBe(204);
+      expect(await service.get(service.here, 'before')).toBe(404);
+      expect(await service.pendingDeletes()).toBe(0);
+    }));
 
   it('takes effect here at once, before and after Cassandra knows that the other is dead', async () => {
-    for (const name of ['silent', 'hurried', 'refused']) expect(await post(name)).toBe(201);
+    await byEach(async (service) => {
+      for (const name of ['silent', 'hurried', 'refused']) expect(await service.post(name)).toBe(201);
+    });
     await cluster.kill(codfw);
-    const times = [await expectPending('silent'), await expectPending('hurried')];
-    expect(await pendingDeletes()).toBe(2);
-    await eventually(
-      async () => expect((times[2] = await expectPending('refused'))).toBeLessThan(SUSPECTED_MS),
-      60_000,
-    );
-    expect(await pendingDeletes()).toBe(3);
-    process.stdout.write(`${dataPath}: pending deletes were answered after ${times.join(', ')} ms\n`);
-    expect(times[0]).toBeLessThan(TIMEOUT_MS);
-    expect(times[1]).toBeLessThan(1_000);
+    await byEach(async (service) => {
+      const times = [await service.expectPending('silent'), await service.expectPending('hurried')];
+      expect(await service.pendingDeletes()).toBe(2);
+      await eventually(
+        async () => expect((times[2] = await service.expectPending('refused'))).toBeLessThan(SUSPECTED_MS),
+        60_000,
+      );
+      expect(await service.pendingDeletes()).toBe(3);
+      process.stdout.write(
+        `${service.dataPath}: pending deletes were answered after ${times.join(', ')} ms\n`,
+      );
+      expect(times[0]).toBeLessThan(TIMEOUT_MS);
+      expect(times[1]).toBeLessThan(1_000);
+    });
   });
 
-  it('does not touch what is written after it', async () => {
-    expect(await post('refused')).toBe(201);
-  });
+  it('does not touch what is written after it', () =>
+    byEach(async (service) => expect(await service.post('refused')).toBe(201)));
 
   it('ends there as well once it is back', async () => {
     await cluster.restart(codfw);
     const back = Date.now();
-    await eventually(async () => expect(await pendingDeletes()).toBe(0), 60_000);
-    process.stdout.write(`${dataPath}: nothing was pending ${Date.now() - back} ms after codfw was back\n`);
-    there = await start(codfw, dataPath);
-    for (const name of ['silent', 'hurried']) expect(await get(there, name)).toBe(404);
-    expect(await get(here, 'refused')).toBe(200);
-    const told = here.logs().filter(({ msg }) => /pending/.test(msg));
-    expect(told.at(0)).toMatchObject({ msg: 'a delete is pending until every datacenter acknowledges it' });
-    expect(told.at(-1)).toMatchObject({ msg: 'no delete is pending any more' });
+    await byEach(async (service) => {
+      await eventually(async () => expect(await service.pendingDeletes()).toBe(0), 60_000);
+      process.stdout.write(
+        `${service.dataPath}: nothing was pending ${Date.now() - back} ms after codfw was back\n`,
+      );
+      service.there = await start(codfw, service.dataPath);
+      for (const name of ['silent', 'hurried']) expect(await service.get(service.there, name)).toBe(404);
+      expect(await service.get(service.here, 'refused')).toBe(200);
+      const told = service.here.logs().filter(({ msg }) => /pending/.test(msg));
+      expect(told.at(0)).toMatchObject({ msg: 'a delete is pending until every datacenter acknowledges it' });
+      expect(told.at(-1)).toMatchObject({ msg: 'no delete is pending any more' });
+    });
   });
 
   it('is told of when the service is stopped before that', async () => {
-    await there?.stop();
-    expect(await post('left')).toBe(201);
+    await byEach(async (service) => {
+      await service.there?.stop();
+      expect(await service.post('left')).toBe(201);
+    });
     await cluster.kill(codfw);
-    await expectPending('left');
-    const start = Date.now();
-    expect(await here.stop()).toBe(0);
-    expect(Date.now() - start).toBeLessThan(8_000);
-    expect(here.logs().slice(-2)).toMatchObject([
-      { level: 'WARNING', msg: 'trying pending deletes a last time', pending: 1 },
-      {
-        level: 'ERROR',
-        msg: 'ending with deletes that not every datacenter has acknowledged',
-        pending: 1,
-      },
-    ]);
+    await byEach(async (service) => {
+      await service.expectPending('left');
+      const start = Date.now();
+      expect(await service.here.stop()).toBe(0);
+      expect(Date.now() - start).toBeLessThan(8_000);
+      expect(service.here.logs().slice(-2)).toMatchObject([
+        { level: 'WARNING', msg: 'trying pending deletes a last time', pending: 1 },
+        {
+          level: 'ERROR',
+          msg: 'ending with deletes that not every datacenter has acknowledged',
+          pending: 1,
+        },
+      ]);
+    });
     await cluster.restart(codfw);
   });
 
-  it('that was acknowledged here alone comes there by the hints of its coordinator', async () => {
-    there = await start(codfw, dataPath);
-    const other = there;
-    await eventually(async () => expect(await get(other, 'left')).toBe(404), 60_000);
-  });
+  it('that was acknowledged here alone comes there by the hints of its coordinator', () =>
+    byEach(async (service) => {
+      const there = (service.there = await start(codfw, service.dataPath));
+      await eventually(async () => expect(await service.get(there, 'left')).toBe(404), 60_000);
+    }));
 });
