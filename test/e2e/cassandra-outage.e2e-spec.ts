@@ -2,6 +2,7 @@ import request, { type Test } from 'supertest';
 import { CassandraCluster } from '../harness/cassandra/cluster.js';
 import type { CassandraNode } from '../harness/cassandra/node.js';
 import { eventually } from '../harness/cassandra/poll.js';
+import { byEach, DATA_PATHS } from '../harness/data-paths.js';
 import { KaskProcess, type LogLine } from '../harness/kask.js';
 import { metric } from '../harness/metrics.js';
 import { readiness, untilNotReady, untilReady } from '../harness/readiness.js';
@@ -70,8 +71,6 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 describe('by the lane and by the driver', () => {
   let services: Service[] = [];
-  /** One outage is enough for both. */
-  const byEach = <T>(act: (service: Service) => Promise<T>): Promise<T[]> => Promise.all(services.map(act));
 
   beforeAll(async () => {
     // Half of a segment is the largest mutation: 2 MiB here.
@@ -82,17 +81,17 @@ describe('by the lane and by the driver', () => {
     await cluster.createSessionTable('sessions');
     node = cluster.nodes[0] as CassandraNode;
     await cluster.kill(node);
-    services = await Promise.all(['lane', 'driver'].map((dataPath) => Service.start(dataPath)));
+    services = await Promise.all(DATA_PATHS.map((dataPath) => Service.start(dataPath)));
   });
 
   afterAll(async () => {
-    await byEach(({ kask }) => kask.stop());
+    await byEach(services, ({ kask }) => kask.stop());
     await cluster?.stop();
   });
 
   describe('a service that is started before Cassandra', () => {
     it('listens, lives, and is not ready', async () => {
-      await byEach(async ({ kask }) => {
+      await byEach(services, async ({ kask }) => {
         await request(kask.origin).get('/healthz').expect(200);
         await request(kask.origin).get('/healthz/live').expect(200);
         expect(await readiness(kask)).toEqual({
@@ -103,7 +102,7 @@ describe('by the lane and by the driver', () => {
     });
 
     it.each(['get', 'head', 'post', 'put'] as const)('answers 503 to %s', async (method) => {
-      await byEach(async (service) => {
+      await byEach(services, async (service) => {
         const answer = await request(service.url())
           [method]('')
           .send(/p/.test(method) ? 'Ada' : undefined);
@@ -123,7 +122,7 @@ describe('by the lane and by the driver', () => {
     });
 
     it('remembers deletes, and does them once the node is there', async () => {
-      await byEach(async (service) => {
+      await byEach(services, async (service) => {
         const answer = await service.delete();
         expect(answer.status).toBe(503);
         expect(JSON.parse(answer.text)).toMatchObject({ title: 'Delete pending' });
@@ -140,7 +139,7 @@ describe('by the lane and by the driver', () => {
     });
 
     it('knows no node', async () => {
-      await byEach(async (service) => {
+      await byEach(services, async (service) => {
         expect(await service.metric('kask_cassandra_hosts_up')).toBe(0);
         expect(await service.metric('kask_cassandra_connections')).toBe(0);
         expect(await service.metric('kask_storage_up')).toBe(0);
@@ -149,7 +148,7 @@ describe('by the lane and by the driver', () => {
 
     it('serves once the node is there', async () => {
       const restarted = cluster.restart(node);
-      await byEach(async (service) => {
+      await byEach(services, async (service) => {
         const record = new StatusRecord(service.url());
         await restarted;
         record.note('the node serves');
@@ -172,7 +171,7 @@ describe('by the lane and by the driver', () => {
 
   describe('a value that the node does not take', () => {
     it('is refused with 413, and neither it nor its key is logged', async () => {
-      await byEach(async (service) => {
+      await byEach(services, async (service) => {
         const answer = await service.post(Buffer.alloc(2_500_000, 'v'));
         expect(answer.status).toBe(413);
         expect(JSON.parse(answer.text)).toMatchObject({
@@ -190,7 +189,7 @@ describe('by the lane and by the driver', () => {
     it('ends requests with 504 and readiness with 503; thawed, it serves', async () => {
       cluster.freeze(node);
       try {
-        await byEach(async (service) => {
+        await byEach(services, async (service) => {
           const { kask } = service;
           const pending = Promise.all([service.get(), service.post('Bob')]);
           const deleted = service.delete('other').then((answer) => answer);
@@ -210,7 +209,7 @@ describe('by the lane and by the driver', () => {
       } finally {
         cluster.thaw(node);
       }
-      await byEach(async (service) => {
+      await byEach(services, async (service) => {
         await untilReady(service.kask);
         // The write was answered 504, and yet it took effect: it had reached the node.
         await eventually(async () => expect((await service.get()).body).toEqual(Buffer.from('Bob')), 10_000);
@@ -220,7 +219,7 @@ describe('by the lane and by the driver', () => {
     it('costs no request its time once its connections are given up', async () => {
       cluster.freeze(node);
       try {
-        await byEach(async (service) => {
+        await byEach(services, async (service) => {
           const statuses = await Promise.all(
             Array.from({ length: UNANSWERED + 10 }, async () => (await service.get()).status),
           );
@@ -234,7 +233,7 @@ describe('by the lane and by the driver', () => {
       } finally {
         cluster.thaw(node);
       }
-      await byEach(async (service) => {
+      await byEach(services, async (service) => {
         await untilReady(service.kask);
         expect((await service.get()).status).toBe(200);
       });
@@ -243,27 +242,25 @@ describe('by the lane and by the driver', () => {
 
   describe('a node that is killed and comes back', () => {
     it('gives its clients 503 while it is away, and never an absent session', async () => {
-      const records = await byEach(async (service) => {
-        expect((await service.post('Ada')).status).toBe(201);
-        return {
-          service,
-          reads: new StatusRecord(service.url()),
-          writes: new StatusRecord(service.url('written'), 'post'),
-        };
-      });
+      await byEach(services, async (service) => expect((await service.post('Ada')).status).toBe(201));
+      const records = services.map((service) => ({
+        service,
+        reads: new StatusRecord(service.url()),
+        writes: new StatusRecord(service.url('written'), 'post'),
+      }));
       const note = (event: string): void => records.forEach(({ reads }) => reads.note(event));
       await sleep(2000);
       await cluster.kill(node);
       note('node killed');
-      await byEach(({ kask }) => untilNotReady(kask, /^not connected to Cassandra/));
+      await byEach(services, ({ kask }) => untilNotReady(kask, /^not connected to Cassandra/));
       await sleep(2000);
       note('node starts');
       await cluster.restart(node);
       note('the node serves');
-      await byEach(({ kask }) => untilReady(kask));
+      await byEach(services, ({ kask }) => untilReady(kask));
       await sleep(2000);
+      await Promise.all(records.flatMap(({ reads, writes }) => [reads.stop(), writes.stop()]));
       for (const { service, reads, writes } of records) {
-        await Promise.all([reads.stop(), writes.stop()]);
         service.tell('killed and restarted, reads', reads);
         service.tell('killed and restarted, writes', writes);
         expect(reads.statuses()).toEqual([200, 503]);
@@ -274,7 +271,7 @@ describe('by the lane and by the driver', () => {
 
     it('leaves the service with the connections that it uses', async () => {
       const { rows } = await cluster.execute('SELECT address, port FROM system_views.clients');
-      const used = await byEach((service) => service.metric('kask_cassandra_connections'));
+      const used = await byEach(services, (service) => service.metric('kask_cassandra_connections'));
       // The one that asks this has one or two as well.
       expect(rows.length - used.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2);
     });

@@ -2,6 +2,7 @@ import request, { type Response } from 'supertest';
 import { CassandraCluster } from '../harness/cassandra/cluster.js';
 import type { CassandraNode } from '../harness/cassandra/node.js';
 import { eventually } from '../harness/cassandra/poll.js';
+import { byEach, DATA_PATHS } from '../harness/data-paths.js';
 import { KaskProcess } from '../harness/kask.js';
 import { metric } from '../harness/metrics.js';
 import { untilReady } from '../harness/readiness.js';
@@ -96,21 +97,17 @@ class Service {
 }
 
 describe('logging out while the other datacenter is away, by the lane and by the driver', () => {
-  const services = ['lane', 'driver'].map((dataPath) => new Service(dataPath));
-  /** One outage is enough for both. */
-  const byEach = async (act: (service: Service) => Promise<void>): Promise<void> => {
-    await Promise.all(services.map(act));
-  };
+  const services = DATA_PATHS.map((dataPath) => new Service(dataPath));
 
   beforeAll(() =>
-    byEach(async (service) => {
+    byEach(services, async (service) => {
       service.here = await start(eqiad, service.dataPath);
     }),
   );
-  afterAll(() => byEach((service) => service.stop()));
+  afterAll(() => byEach(services, (service) => service.stop()));
 
   it('is acknowledged while both are there', () =>
-    byEach(async (service) => {
+    byEach(services, async (service) => {
       expect(await service.post('before')).toBe(201);
       expect((await service.remove('before')).answer.status).toBe(204);
       expect(await service.get(service.here, 'before')).toBe(404);
@@ -118,11 +115,11 @@ describe('logging out while the other datacenter is away, by the lane and by the
     }));
 
   it('takes effect here at once, before and after Cassandra knows that the other is dead', async () => {
-    await byEach(async (service) => {
+    await byEach(services, async (service) => {
       for (const name of ['silent', 'hurried', 'refused']) expect(await service.post(name)).toBe(201);
     });
     await cluster.kill(codfw);
-    await byEach(async (service) => {
+    await byEach(services, async (service) => {
       const times = [await service.expectPending('silent'), await service.expectPending('hurried')];
       expect(await service.pendingDeletes()).toBe(2);
       await eventually(
@@ -139,12 +136,12 @@ describe('logging out while the other datacenter is away, by the lane and by the
   });
 
   it('does not touch what is written after it', () =>
-    byEach(async (service) => expect(await service.post('refused')).toBe(201)));
+    byEach(services, async (service) => expect(await service.post('refused')).toBe(201)));
 
   it('ends there as well once it is back', async () => {
     await cluster.restart(codfw);
     const back = Date.now();
-    await byEach(async (service) => {
+    await byEach(services, async (service) => {
       await eventually(async () => expect(await service.pendingDeletes()).toBe(0), 60_000);
       process.stdout.write(
         `${service.dataPath}: nothing was pending ${Date.now() - back} ms after codfw was back\n`,
@@ -159,12 +156,12 @@ describe('logging out while the other datacenter is away, by the lane and by the
   });
 
   it('is told of when the service is stopped before that', async () => {
-    await byEach(async (service) => {
+    await byEach(services, async (service) => {
       await service.there?.stop();
       expect(await service.post('left')).toBe(201);
     });
     await cluster.kill(codfw);
-    await byEach(async (service) => {
+    await byEach(services, async (service) => {
       await service.expectPending('left');
       const start = Date.now();
       expect(await service.here.stop()).toBe(0);
@@ -182,7 +179,7 @@ describe('logging out while the other datacenter is away, by the lane and by the
   });
 
   it('that was acknowledged here alone comes there by the hints of its coordinator', () =>
-    byEach(async (service) => {
+    byEach(services, async (service) => {
       const there = (service.there = await start(codfw, service.dataPath));
       await eventually(async () => expect(await service.get(there, 'left')).toBe(404), 60_000);
     }));

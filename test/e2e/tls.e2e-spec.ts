@@ -381,16 +381,19 @@ describe('files that change while it runs', () => {
       ['ca', { ca: fewer('other-order.pem', others.certificate, clients.certificate) }],
       ['ca and crl, one less', { ca: clients.certificate, crl: clients.revocationList('alone') }],
     ];
-    for (const [index, [what, changed]] of changes.entries()) {
-      const before = load.requests;
-      change(changed);
-      await untilLogged(TAKEN_UP, index + 1);
-      // After the last, until all that had to go are gone.
-      await sleep(index < changes.length - 1 ? 3_000 : 11_000);
-      figures[what] = load.requests - before;
-      expect([what, load.failures]).toEqual([what, []]);
+    try {
+      for (const [index, [what, changed]] of changes.entries()) {
+        const before = load.requests;
+        change(changed);
+        await untilLogged(TAKEN_UP, index + 1);
+        // After the last, until all that had to go are gone.
+        await sleep(index < changes.length - 1 ? 3_000 : 11_000);
+        figures[what] = load.requests - before;
+        expect([what, load.failures]).toEqual([what, []]);
+      }
+    } finally {
+      await load.stop();
     }
-    await load.stop();
     console.log(`rotation under load, 0 failures: ${JSON.stringify(figures)}`);
     const visitor = await Client.open(shows(client));
     expect(visitor.socket.getPeerX509Certificate()?.serialNumber).toBe(serialOf(renewed));

@@ -47,8 +47,7 @@ async function socketPair(): Promise<[Socket, Socket]> {
   const { port } = server.address() as AddressInfo;
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const here = connect(port, '127.0.0.1');
-  const [there] = await accepted;
-  await once(here, 'connect');
+  const [[there]] = await Promise.all([accepted, once(here, 'connect')]);
   server.close();
   return [here, there];
 }
@@ -157,20 +156,28 @@ describe('a timer wheel', () => {
     expect(added.expiredAt).toHaveLength(0);
   });
 
-  it('lets what came while the process stood still be read before it ends what waits for it', async () => {
+  it.each([
+    ['before its timer', false],
+    ['while other sockets are read after it', true],
+  ])('ends nothing whose answer came while the process stood still: %s', async (_, isAfterTimer) => {
     jest.useRealTimers();
-    const [here, there] = await socketPair();
-    const answer = once(here, 'data');
+    const [[here, there], [reader, writer]] = await Promise.all([socketPair(), socketPair()]);
     const told: string[] = [];
+    const answer = once(here, 'data').then(() => told.push('answered'));
     const late = new Promise<void>((resolve) => {
       add(new Entry(() => resolve(void told.push('late'))), 20);
     });
-    there.write('an answer');
-    const end = performance.now() + 100;
-    while (performance.now() < end);
-    await Promise.all([answer.then(() => told.push('answered')), late]);
-    here.destroy();
-    there.destroy();
+    const standStill = (): void => {
+      there.write('an answer');
+      const end = performance.now() + 100;
+      while (performance.now() < end);
+    };
+    if (isAfterTimer) {
+      reader.once('data', standStill);
+      setTimeout(() => writer.write('x'), TICK_MS);
+    } else standStill();
+    await Promise.all([answer, late]);
+    for (const socket of [here, there, reader, writer]) socket.destroy();
     expect(told).toEqual(['answered', 'late']);
   });
 

@@ -18,10 +18,10 @@ const SLOTS = 512;
 
 /**
  * One timer for all requests instead of one for each: a hashed timing wheel (Varghese and Lauck, 1987). What is due
- * expires up to one tick late and never early. The wheel stands still while it is empty.
+ * expires up to two ticks late and never early. The wheel stands still while it is empty.
  *
- * It turns after what came from the network was read: of a process that stood still, for its collector or because its
- * share of the processor was used up, timers are first, and answers that lie in its sockets would all be late.
+ * It turns to the time of its timer, and only when what came from the network until then was read: where the process stood
+ * still, for its collector or because its share of the processor was used up, the answers in its sockets would all be late.
  */
 export class TimerWheel {
   private readonly slots = Array.from({ length: SLOTS }, () => new Slot());
@@ -56,7 +56,10 @@ export class TimerWheel {
 
   private start(): void {
     this.tick = this.tickAt(performance.now());
-    this.timer = setInterval(() => setImmediate(() => this.turn()), this.tickMs).unref();
+    this.timer = setInterval(() => {
+      const now = this.tickAt(performance.now());
+      setImmediate(() => this.turn(now));
+    }, this.tickMs).unref();
   }
 
   private stop(): void {
@@ -69,9 +72,8 @@ export class TimerWheel {
   }
 
   /** Where the process stood still, every slot is looked at once, however many ticks were missed. */
-  private turn(): void {
+  private turn(now: number): void {
     if (this.waiting === 0) return this.stop();
-    const now = this.tickAt(performance.now());
     const first = Math.max(this.tick + 1, now - SLOTS + 1);
     this.tick = now; // what is added from here on is due after it
     for (let tick = first; tick <= now; tick++) this.expireSlot(tick, now);
