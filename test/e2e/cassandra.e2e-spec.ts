@@ -214,6 +214,7 @@ describe.each([
     const others = await Promise.all(
       [0, 60, 3600].map((ttl) => start({ table: 'watched', data_path: dataPath }, { default_ttl: ttl })),
     );
+    await Promise.all(others.map((each) => untilReady(each)));
     for (const service of [behind, ...others]) {
       const key = service.url(`key of ${service.pid}`);
       await request(key).post('').send('Ada').expect(201);

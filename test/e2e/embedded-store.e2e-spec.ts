@@ -221,7 +221,8 @@ describe('the embedded store', () => {
       expect(await put(kask, 'key', 'short-lived')).toBe(201);
       const stored = Date.now();
       await sleep(sent + 1_900 - Date.now());
-      expect(await get(kask, 'key')).toBeDefined();
+      const early = await get(kask, 'key');
+      if (Date.now() < sent + 2_000) expect(early).toBeDefined(); // else this machine stood still
       await sleep(stored + 2_001 - Date.now());
       expect(await get(kask, 'key')).toBeUndefined();
 

@@ -123,7 +123,7 @@ describe('a container', () => {
   });
 
   it('finishes what is in flight when it is told to stop, and ends with 0', async () => {
-    const kask = await image.start({ storage: 'embedded', shutdown_delay_ms: 1_000 });
+    const kask = await image.start({ storage: 'embedded', shutdown_delay_ms: 3_000 });
     const upload = await RawConnection.open(kask.origin);
     const request = requestBytes({ method: 'PUT', target: kask.path('slow'), body: '0123456789' });
     await upload.deliver(request.subarray(0, -5));

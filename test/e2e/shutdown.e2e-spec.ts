@@ -233,8 +233,9 @@ describe('a rolling restart under load', () => {
     const { hosts, port, datacenter } = sharedCassandra();
     const keyspace = await uniqueKeyspace();
     const cassandra = { hosts, port, local_dc: datacenter, keyspace: keyspace.name };
-    const startPod = (): Promise<KaskProcess> => KaskProcess.start({ cassandra, shutdown_delay_ms: 1_000 });
+    const startPod = (): Promise<KaskProcess> => KaskProcess.start({ cassandra, shutdown_delay_ms: 2_000 });
     const pods = [await startPod(), await startPod()];
+    await Promise.all(pods.map((pod) => untilReady(pod)));
     const balancer = new Balancer(pods);
     const load = Array.from({ length: 8 }, (_, client) => balancer.loadOf(client));
 

@@ -123,6 +123,7 @@ it('lets the next begin when one has failed', async () => {
 });
 
 it('refuses what would wait too long for its turn, and nothing afterwards', async () => {
+  Object.assign(replicas, { timeoutMs: 60_000 });
   const settled = await Promise.allSettled(Array.from({ length: 300 }, () => set('any')));
   const refused = settled.filter(({ status }) => status === 'rejected');
   expect(refused).toHaveLength(44);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PinoLogger } from 'nestjs-pino';
 import { Registry } from 'prom-client';
+import { eventually } from '../../../../test/harness/cassandra/poll.js';
 import { Settings } from '../../../config/settings.js';
 import { Metrics } from '../../metrics/metrics.js';
 import { StorageError } from '../storage-error.js';
@@ -111,8 +112,7 @@ describe('the embedded store', () => {
     for (const key of ['a', 'b', 'c']) await store.set(key, Buffer.from('value'), 1);
     await store.set('lasting', Buffer.from('value'), DAY);
     expect(await metric('kask_embedded_sessions')).toBe(4);
-    await sleep(2_100);
-    expect(await metric('kask_embedded_sessions')).toBe(1);
+    await eventually(async () => expect(await metric('kask_embedded_sessions')).toBe(1), 10_000);
     expect(await metric('kask_embedded_expired_total')).toBe(3);
     expect(await rows()).toEqual({ sessions: ['lasting'], expiries: 1 });
   });

@@ -623,6 +623,7 @@ describe.each([4, 5] as const)('a connection of version %i', (version) => {
     });
 
     it('is asked whether it lives, and lives on', async () => {
+      options.heartbeatMs = 200;
       const opened = await openPrepared();
       const beats = () => node.asked.filter(({ opcode }) => opcode === OPCODE.options).length;
       await eventually(() => Promise.resolve(expect(beats()).toBeGreaterThan(3)));
@@ -630,6 +631,7 @@ describe.each([4, 5] as const)('a connection of version %i', (version) => {
     });
 
     it('lives on where it answers no more than that it will not', async () => {
+      options.heartbeatMs = 200;
       const opened = await openPrepared();
       let beats = 0;
       node.on(OPCODE.options, (asked, conversation) => {
