@@ -8,12 +8,13 @@ import { ConditionalWrites } from '../../src/modules/storage/cassandra/condition
 import { PendingDeletes } from '../../src/modules/storage/cassandra/pending-deletes.js';
 import { Timestamps } from '../../src/modules/storage/cassandra/timestamps.js';
 import { sharedCassandra, uniqueKeyspace } from '../harness/cassandra/cluster-of-the-run.js';
+import { DATA_PATHS } from '../harness/data-paths.js';
 import { conditionalWritesContract } from './conditional-writes-contract.js';
 import { sealing, settled } from './sealing.js';
 import { hidingKeysContract, type OpenStore, sessionStoreContract } from './session-store-contract.js';
 import { timedWritesContract } from './timed-writes-contract.js';
 
-for (const dataPath of ['lane', 'driver'] as const) {
+for (const dataPath of DATA_PATHS) {
   sessionStoreContract(`Cassandra by the ${dataPath}`, () => open(dataPath));
   timedWritesContract(`Cassandra by the ${dataPath}`, () => open(dataPath));
 }

@@ -3,6 +3,7 @@ import request, { type Response } from 'supertest';
 import { CassandraCluster } from '../harness/cassandra/cluster.js';
 import { sharedCassandra } from '../harness/cassandra/cluster-of-the-run.js';
 import { type Certificates, createCertificates } from '../harness/certificates.js';
+import { DATA_PATHS } from '../harness/data-paths.js';
 import { KaskProcess } from '../harness/kask.js';
 import { readiness, untilNotReady, untilReady } from '../harness/readiness.js';
 
@@ -82,16 +83,13 @@ describe('a cluster with passwords, and certificates that carry names', () => {
   });
   afterAll(shutDown);
 
-  it.each(['lane', 'driver'])(
-    'serves a role that may only SELECT and MODIFY, by the %s',
-    async (data_path) => {
-      const service = await start({ ...tls(), ...login('kask'), data_path });
-      await untilReady(service);
-      expect((await write(service)).status).toBe(201);
-      expect((await read(service)).body).toEqual(Buffer.from('Ada'));
-      expect((await request(service.url('key')).delete('')).status).toBe(204);
-    },
-  );
+  it.each(DATA_PATHS)('serves a role that may only SELECT and MODIFY, by the %s', async (data_path) => {
+    const service = await start({ ...tls(), ...login('kask'), data_path });
+    await untilReady(service);
+    expect((await write(service)).status).toBe(201);
+    expect((await read(service)).body).toEqual(Buffer.from('Ada'));
+    expect((await request(service.url('key')).delete('')).status).toBe(204);
+  });
 
   it('refuses a value beyond its guardrail with 413', async () => {
     const service = await start({ ...tls(), ...login('kask') });
@@ -115,7 +113,7 @@ describe('a cluster with passwords, and certificates that carry names', () => {
     expect(await refusal(await start(tls()))).toMatch(/authenti/i);
   });
 
-  it.each(['lane', 'driver'])('refuses writes of a role that may only read, by the %s', async (data_path) => {
+  it.each(DATA_PATHS)('refuses writes of a role that may only read, by the %s', async (data_path) => {
     await cluster.execute('INSERT INTO sessions."values" (key, value) VALUES (?, ?)', [
       'key',
       Buffer.from('Ada'),
@@ -199,7 +197,7 @@ describe('a cluster that wants certificates of its clients', () => {
   });
   afterAll(shutDown);
 
-  it.each(['lane', 'driver'])('serves a service that has one, by the %s', async (data_path) => {
+  it.each(DATA_PATHS)('serves a service that has one, by the %s', async (data_path) => {
     const pair = { cert: certificates.clientCertificate, key: certificates.clientKey };
     const service = await start({ ...tls(pair), data_path });
     await untilReady(service);

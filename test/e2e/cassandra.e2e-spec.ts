@@ -4,6 +4,7 @@ import request from 'supertest';
 import { eventually } from '../harness/cassandra/poll.js';
 import { sharedCassandra } from '../harness/cassandra/cluster-of-the-run.js';
 import { CqlProxy, type Execution } from '../harness/cql-proxy.js';
+import { DATA_PATHS } from '../harness/data-paths.js';
 import { KaskProcess, type LogLine } from '../harness/kask.js';
 import { metric } from '../harness/metrics.js';
 import { readiness, untilNotReady, untilReady } from '../harness/readiness.js';
@@ -13,7 +14,6 @@ jest.setTimeout(60_000);
 const LOCAL_QUORUM = 6;
 const EACH_QUORUM = 7;
 const DEFAULT_TTL = 86_400;
-const DATA_PATHS = ['lane', 'driver'] as const;
 
 const { hosts, port, datacenter } = sharedCassandra();
 const id = randomBytes(4).toString('hex');

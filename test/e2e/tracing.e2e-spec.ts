@@ -8,6 +8,7 @@ import {
   uniqueKeyspace,
 } from '../harness/cassandra/cluster-of-the-run.js';
 import { eventually } from '../harness/cassandra/poll.js';
+import { DATA_PATHS } from '../harness/data-paths.js';
 import { KaskProcess } from '../harness/kask.js';
 import { metric } from '../harness/metrics.js';
 import { OtlpReceiver } from '../harness/otlp-receiver.js';
@@ -50,7 +51,7 @@ const calledBy = (digits: string, flags = '01') => ({
   traceparent: `00-${TRACE}${digits}-${CALLER}-${flags}`,
 });
 
-describe.each(['lane', 'driver'])('a traced request, by the %s', (data_path) => {
+describe.each(DATA_PATHS)('a traced request, by the %s', (data_path) => {
   let keyspace: TestKeyspace;
   let kask: KaskProcess;
   const pathDigit = data_path === 'lane' ? 'a' : 'b';

@@ -1,7 +1,10 @@
-/** Of `cassandra.data_path`: one outage is enough to test both. */
-export const DATA_PATHS = ['lane', 'driver'];
+/** What `cassandra.data_path` may be. */
+export const DATA_PATHS = ['lane', 'driver'] as const;
 
-/** Acts on all at once, and is over when each of them is: then it throws what one of them threw, and tells which. */
+/**
+ * Acts on all at once, as one outage is enough to test both. When each of them is over it throws what one of them threw,
+ * and tells which.
+ */
 export async function byEach<T extends { dataPath: string }, R>(
   services: readonly T[],
   act: (service: T) => Promise<R>,
