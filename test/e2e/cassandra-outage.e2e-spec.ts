@@ -163,7 +163,7 @@ describe('by the lane and by the driver', () => {
         expect((await service.post('Ada')).status).toBe(201);
         expect(await service.metric('kask_cassandra_hosts_up')).toBe(1);
         expect(await service.metric('kask_cassandra_connections')).toBeGreaterThanOrEqual(1);
-        await eventually(async () => expect(await service.metric('kask_pending_deletes')).toBe(0), 30_000);
+        await eventually(async () => expect(await service.metric('kask_pending_deletes')).toBe(0), 15_000);
         expect((await service.get()).status).toBe(200);
       });
     });

@@ -21,7 +21,7 @@ const DATACENTER = 'eqiad';
 const TTL_MS = 86_400_000;
 const QUERY_TIMEOUT_MS = 2_500;
 /** Beside the time for the storage, all that the rest of a request may take, in ms. */
-const GRACE_MS = 2_000;
+const GRACE_MS = 1_000;
 /** Of load without faults, before memory is measured, in ms. */
 const WARM_UP_MS = 5_000;
 /** Until everything is as it was before, in ms. */

@@ -4,8 +4,8 @@ import type { Outcome, Seen } from './outcome.js';
 /** What has to hold of an outcome; it names what does not. */
 export type Expectation = (outcome: Outcome) => string[];
 
-/** `request_timeout_ms`, and what the rest of a request may take on a busy machine; MediaWiki hangs up after 3 s. */
-const ANSWERED_MS = 2_500 + 450;
+/** `request_timeout_ms`, and what the rest of a request may take on a busy machine. */
+const ANSWERED_MS = 2_500 + 250;
 /** Below which a 99th percentile is not compared, in ms: so long a node itself waits for a replica before it asks another. */
 const LEAST_P99_MS = 50;
 /** How the contract has a storage that is away. */

@@ -8,8 +8,6 @@ export interface Race {
   writers: number;
   created: string[];
   refused: number;
-  /** Of those that were told 503: they did nothing. */
-  turnedAway: number;
   /** Of those that were told that nobody knows, by an answer of 504: at most one may have won after all. */
   unknown: string[];
   /** Of the winner. */
@@ -38,7 +36,6 @@ export async function raceToCreate(urls: readonly string[], writers: number): Pr
     writers,
     created: created.map(({ value }) => value),
     refused: answered(412).length,
-    turnedAway: answered(503).length,
     unknown: answered(504).map(({ value }) => value),
     winnerMs: Math.round(created[0]?.answer.ms ?? 0),
     ms: Math.round(performance.now() - began),
@@ -47,19 +44,18 @@ export async function raceToCreate(urls: readonly string[], writers: number): Pr
 
 /** What speaks against one winner: by what the writers were told, and by what is there afterwards at each URL. */
 export async function wrongAfter(race: Race, urls: readonly string[]): Promise<string[]> {
-  const { created, refused, turnedAway, unknown, writers } = race;
+  const { created, refused, unknown, writers } = race;
   const agent = new http.Agent({ keepAlive: false });
   const found = await Promise.all(urls.map(async (url) => (await send('GET', url, agent)).body.toString()));
   const wrong: string[] = [];
   if (created.length > 1) wrong.push(`${created.length} writers were told that they created it`);
-  if (created.length + refused + turnedAway + unknown.length !== writers)
-    wrong.push('some were answered otherwise');
+  if (created.length + refused + unknown.length !== writers) wrong.push('some were answered otherwise');
   if (new Set(found).size > 1) wrong.push(`it is not the same everywhere: ${found.join(', ')}`);
   const mayHaveWon = created.length > 0 ? created : unknown;
   if (!mayHaveWon.includes(found[0] as string)) wrong.push(`it holds what did not win: ${found[0]}`);
   return wrong;
 }
 
-export function toldOf({ created, refused, turnedAway, unknown, winnerMs, ms }: Race): string {
-  return `${created.length} created after ${winnerMs} ms, ${refused} refused, ${turnedAway} turned away, ${unknown.length} unknown; all answered after ${ms} ms`;
+export function toldOf({ created, refused, unknown, winnerMs, ms }: Race): string {
+  return `${created.length} created after ${winnerMs} ms, ${refused} refused, ${unknown.length} unknown; all answered after ${ms} ms`;
 }
