@@ -1,19 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { tmpdir } from 'node:os';
 import { type Answer, send } from '../endurance/request.js';
 import { residentMib } from '../endurance/service-state.js';
 import { type Certificates, createCertificates } from '../harness/certificates.js';
 import { KaskProcess } from '../harness/kask.js';
+import { roomInMemory } from '../harness/room-in-memory.js';
 
 /** Of who may do everything, where the service asks. */
 export const IDENTITY = 'spiffe://test/mediawiki';
 const AS_IDENTITY = { 'x-forwarded-client-cert': `By=spiffe://test/kask;URI=${IDENTITY}` };
 const PATIENCE_MS = 5_000;
-/** In memory where the system has such a place: a disk that is slow for seconds is answered 504, and is no attacker's doing. */
-const STORES = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+/** A disk that is slow for seconds is answered 504, and is no attacker's doing. */
+const STORE_BYTES = 256 * 1024 ** 2;
 
 /** The ways to deploy it that an attacker can find. */
 export const SHAPES = ['clear', 'forwarded', 'tls'] as const;
@@ -49,7 +49,7 @@ export class Target {
     const certificates =
       shape === 'tls' ? createCertificates({ names: ['localhost'], addresses: ['127.0.0.1'] }) : undefined;
     const settings = { storage: 'embedded', embedded: { path: 'data' }, ...settingsOf(shape, certificates) };
-    const directory = mkdtempSync(`${STORES}/kask-attack-`);
+    const directory = mkdtempSync(`${roomInMemory(STORE_BYTES)}/kask-attack-`);
     return new Target(shape, await KaskProcess.start(settings, { directory }), certificates);
   }
 

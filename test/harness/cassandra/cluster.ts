@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync } from 'node:fs';
 import path from 'node:path';
 import type { Client, types } from 'cassandra-driver';
 import type { Certificates } from '../certificates.js';
 import { commandExists, requireJava } from '../prerequisites.js';
 import { Guardian } from '../guardian.js';
+import { roomInMemory } from '../room-in-memory.js';
 import { cassandraClassPath } from './jars.js';
 import { javaArguments } from './jvm.js';
 import { anotherAddress, freeAddressBase, requireFreePorts } from './loopback.js';
@@ -39,7 +39,7 @@ export interface ClusterOptions {
   jvm?: string[];
 }
 
-const MEMORY = '/dev/shm';
+/** Of memory for all nodes of a cluster: where they wait for one disk at each write they stall each other. */
 const ENOUGH_BYTES = 4 * 1024 ** 3;
 
 /** Real Cassandra nodes on loopback addresses, which end with the tests. */
@@ -73,7 +73,7 @@ export class CassandraCluster {
       authentication: options.authentication ?? false,
       certificates: options.tls?.(addresses),
     };
-    const directory = mkdtempSync(path.join(roomForNodes(), 'kask-cassandra-'));
+    const directory = mkdtempSync(path.join(roomInMemory(ENOUGH_BYTES), 'kask-cassandra-'));
     const partitions = options.partitions ? new Partitions(path.basename(directory)) : undefined;
     const guardian = new Guardian(directory, partitions?.removal);
     const settings = { seeds: addresses, yaml: options.yaml ?? {}, ...access };
@@ -202,13 +202,6 @@ export class CassandraCluster {
     if (!node) throw new Error('no node of the cluster is awake');
     return withClient(node.address, this.access, use);
   }
-}
-
-/** In memory where there is room: nodes that wait for one disk at each write stall each other for seconds. */
-function roomForNodes(): string {
-  if (!existsSync(MEMORY)) return tmpdir();
-  const { bavail, bsize } = statfsSync(MEMORY);
-  return bavail * bsize > ENOUGH_BYTES ? MEMORY : tmpdir();
 }
 
 async function addressBase(options: ClusterOptions): Promise<string> {
